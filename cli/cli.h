@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEIR_CLI_CLI_H
+#define WEIR_CLI_CLI_H
+
+#include "config/config.h"
+
+/* Exit codes, beside those of workers/runtime.h. */
+#define WEIR_EXIT_USAGE 64
+
+/* The stages and port kinds of this version, and the names of those that come later. Built once, never freed. */
+const struct weir_vocabulary *weir_vocabulary(void);
+
+/* One file a verb; argv[0] is the verb. */
+int weir_verb_run(int argc, char **argv);
+
+#endif

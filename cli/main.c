@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* weir VERB …: find the verb, hand over. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "monitor/metrics.h"
+
+static int version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    puts("weir " WEIR_VERSION);
+    return 0;
+}
+
+/* For docs/: `weir document config` and `weir document metrics` print the reference from the tables. */
+static int document(int argc, char **argv)
+{
+    const char *what = argc == 2 ? argv[1] : "";
+    if (strcmp(what, "config") == 0) {
+        weir_config_document(weir_vocabulary(), stdout);
+    } else if (strcmp(what, "metrics") == 0) {
+        weir_metrics_document(stdout);
+    } else {
+        fprintf(stderr, "weir document: write `weir document config` or `weir document metrics`\n");
+        return WEIR_EXIT_USAGE;
+    }
+    return 0;
+}
+
+static const struct verb {
+    const char *name;
+    int (*call)(int argc, char **argv);
+    const char *help;
+} verbs[] = {
+    {"run", weir_verb_run, "run a pipeline until a signal, stop-after or the end of its input"},
+    {"document", document, "print the reference of config or metrics"},
+    {"version", version, "print the version"},
+};
+#define N_VERBS (sizeof verbs / sizeof verbs[0])
+
+static void usage(FILE *to)
+{
+    fputs("usage: weir VERB …\n", to);
+    for (size_t i = 0; i < N_VERBS; i++)
+        fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].help);
+    fputs("`weir run --help` shows the options of run.\n", to);
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        usage(stdout);
+        return 0;
+    }
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    for (size_t i = 0; i < N_VERBS; i++)
+        if (strcmp(name, verbs[i].name) == 0)
+            return verbs[i].call(argc - 1, argv + 1);
+    if (name[0] != '\0')
+        fprintf(stderr, "weir: `%s` is no verb\n", name);
+    usage(stderr);
+    return WEIR_EXIT_USAGE;
+}

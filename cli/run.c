@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* weir run FILE: build the pipeline, run it, drain it, certify it. */
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+
+#include "cli/cli.h"
+#include "monitor/certificate.h"
+#include "monitor/http.h"
+#include "monitor/progress.h"
+#include "workers/eal.h"
+#include "workers/log.h"
+#include "workers/runtime.h"
+
+#define DEFAULT_LISTEN "127.0.0.1:9476"
+#define ANY_PORT_LISTEN "127.0.0.1:0"
+#define TICK_MS 20
+#define DRAIN_TICK_MS 1
+#define LOOK_MS 100
+#define ARGUMENTS_MAX 32
+
+struct options {
+    const char *file;
+    bool json;
+    int progress_ms; /* -1 = by whether standard error is a terminal; 0 = off */
+    const char *sets[ARGUMENTS_MAX + 1];
+    const char *eal[ARGUMENTS_MAX + 1];
+};
+
+/* ---- options ---- */
+
+static const char help[] =
+    "usage: weir run [OPTION]… FILE        (FILE `-` reads standard input)\n"
+    "  --set KEY=VALUE   override a key of the file, as in --set pools.work.workers=4\n"
+    "  --json            print the certificate as JSON\n"
+    "  --progress SECS   seconds between progress lines, 0 = none (1 on a terminal, 5 elsewhere)\n"
+    "  --eal ARG         hand one more argument to DPDK's EAL, as in --eal -d --eal driver.so\n"
+    "  --help\n"
+    "SIGTERM, SIGINT or SIGHUP drains; a second one drops what is still held. The certificate goes to "
+    "standard\n"
+    "output, everything else to standard error.\n"
+    "exit: 0 fine, 64 usage, 65 bad data, 69 port unavailable, 70 lost, leaked or out of order, 71 system,\n"
+    "      75 drain deadline passed, 77 no permission, 78 configuration\n";
+
+static bool append(const char **list, const char *item)
+{
+    size_t n = 0;
+    while (list[n] != NULL)
+        n++;
+    if (n == ARGUMENTS_MAX)
+        return false;
+    list[n] = item;
+    return true;
+}
+
+static bool parse_seconds(const char *text, int *ms)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+    *ms = (int)(seconds * 1000);
+    return end != text && *end == '\0' && seconds >= 0 && seconds < 86400;
+}
+
+/* Exit code, or -1 to go on. */
+static int parse_options(int argc, char **argv, struct options *o)
+{
+    enum { SET = 1, JSON, PROGRESS, EAL, HELP };
+    static const struct option known[] = {{"set", required_argument, NULL, SET},
+        {"json", no_argument, NULL, JSON}, {"progress", required_argument, NULL, PROGRESS},
+        {"eal", required_argument, NULL, EAL}, {"help", no_argument, NULL, HELP}, {NULL, 0, NULL, 0}};
+    bool fine = true;
+    *o = (struct options){.progress_ms = -1};
+    optind = 1;
+    for (int c; fine && (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
+        switch (c) {
+        case SET:
+            fine = append(o->sets, optarg);
+            break;
+        case EAL:
+            fine = append(o->eal, optarg);
+            break;
+        case JSON:
+            o->json = true;
+            break;
+        case PROGRESS:
+            fine = parse_seconds(optarg, &o->progress_ms);
+            if (!fine)
+                fprintf(stderr, "weir run: --progress takes seconds, not `%s`\n", optarg);
+            break;
+        case HELP:
+        case 'h':
+            fputs(help, stdout);
+            return 0;
+        default:
+            fine = false;
+        }
+    }
+    if (fine && optind + 1 != argc)
+        fprintf(stderr, "weir run: %s\n",
+            optind == argc ? "which configuration? give one FILE" : "one FILE, not more");
+    if (!fine || optind + 1 != argc) {
+        fputs("`weir run --help` shows the options\n", stderr);
+        return WEIR_EXIT_USAGE;
+    }
+    o->file = argv[optind];
+    if (o->progress_ms < 0)
+        o->progress_ms = isatty(STDERR_FILENO) ? 1000 : 5000;
+    return -1;
+}
+
+/* ---- what is shown while it runs ---- */
+
+struct display {
+    int every_ms;
+    bool terminal;
+    uint64_t next_look_tsc, next_line_tsc;
+    struct weir_snapshot *before;
+};
+
+static size_t columns(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+}
+
+/* Ten times a second: the running check of the books, and the progress line when it is due. */
+static void observe(struct display *d, struct weir_runtime *rt, uint64_t now_tsc)
+{
+    static struct weir_log_limit limit;
+    if (now_tsc < d->next_look_tsc)
+        return;
+    d->next_look_tsc = now_tsc + rt->tsc_hz * LOOK_MS / 1000;
+    struct weir_snapshot *now = weir_snapshot_take(rt);
+    if (now == NULL)
+        return;
+    if (now->contradiction != NULL)
+        weir_log_limited(&limit, WEIR_LOG_ERROR, "the books do not balance: %s", now->contradiction);
+    if (d->every_ms != 0 && now_tsc >= d->next_line_tsc) {
+        char line[1024];
+        d->next_line_tsc = now_tsc + (uint64_t)d->every_ms * rt->tsc_hz / 1000;
+        weir_progress_line(d->before, now, line, sizeof line, d->terminal ? columns() : 0);
+        fprintf(stderr, d->terminal ? "\r\033[K%s" : "%s\n", line);
+        weir_snapshot_free(d->before);
+        d->before = now;
+        return;
+    }
+    weir_snapshot_free(now);
+}
+
+static void clear(const struct display *d)
+{
+    if (d->terminal && d->before != NULL)
+        fputs("\r\033[K", stderr);
+}
+
+static struct weir_snapshot *take(void *rt)
+{
+    return weir_snapshot_take(rt);
+}
+
+static struct weir_http *serve(
+    const struct weir_config *config, struct weir_runtime *rt, enum weir_failure *failed)
+{
+    const struct weir_http_source source = {take, weir_snapshot_free, rt};
+    char error[512];
+    *failed = WEIR_FINE;
+    if (config->listen != NULL && strcmp(config->listen, "off") == 0)
+        return NULL;
+    struct weir_http *http =
+        weir_http_start(config->listen_set ? config->listen : DEFAULT_LISTEN, &source, error, sizeof error);
+    if (http == NULL && errno == EADDRINUSE && !config->listen_set)
+        http = weir_http_start(ANY_PORT_LISTEN, &source, error, sizeof error);
+    if (http == NULL) {
+        weir_log(WEIR_LOG_ERROR, "%s", error);
+        *failed = WEIR_FAILED_OS;
+        return NULL;
+    }
+    const char *listen = config->listen_set ? config->listen : DEFAULT_LISTEN;
+    weir_log(WEIR_LOG_NOTICE, "metrics at http://%.*s:%u/metrics", (int)(strrchr(listen, ':') - listen),
+        listen, weir_http_port(http));
+    return http;
+}
+
+/* ---- the loop of the control thread ---- */
+
+/* How many of the signals came: each drains, each more says hurry. */
+static unsigned signals_taken(int fd, int wait_ms)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    struct signalfd_siginfo signals[8];
+    if (poll(&p, 1, wait_ms) <= 0)
+        return 0;
+    ssize_t n = read(fd, signals, sizeof signals);
+    return n <= 0 ? 0 : (unsigned)((size_t)n / sizeof signals[0]);
+}
+
+/* True when every worker has ended, false when a stuck one was left behind. */
+static bool run(struct weir_runtime *rt, int signals, struct display *display)
+{
+    const struct weir_config *config = rt->config;
+    uint64_t stop_tsc =
+        config->stop_after_ns == 0
+            ? UINT64_MAX
+            : rt->start_tsc + (uint64_t)((double)config->stop_after_ns * 1e-9 * (double)rt->tsc_hz);
+    uint64_t drain_tsc = (uint64_t)((double)config->drain_timeout_ns * 1e-9 * (double)rt->tsc_hz);
+    unsigned came = 0;
+    for (;;) {
+        came += signals_taken(signals, rt->signal_tsc != 0 ? DRAIN_TICK_MS : TICK_MS);
+        uint64_t now = rte_rdtsc();
+        if (weir_runtime_tick(rt, now))
+            return true;
+        if (came > 0)
+            weir_runtime_drain(rt, now, "signal");
+        else if (now >= stop_tsc)
+            weir_runtime_drain(rt, now, "stop-after");
+        if (came > 1)
+            return weir_runtime_discard(rt, "second signal");
+        if (rt->signal_tsc != 0 && now - rt->signal_tsc > drain_tsc)
+            return weir_runtime_discard(rt, NULL);
+        observe(display, rt, now);
+    }
+}
+
+static int certify(struct weir_runtime *rt, bool json)
+{
+    struct weir_snapshot *s = weir_snapshot_take(rt);
+    if (s == NULL || (json && weir_certificate_json(s, stdout) != 0)) {
+        weir_log(WEIR_LOG_ERROR, "no memory for the certificate");
+        weir_snapshot_free(s);
+        return WEIR_FAILED_OS;
+    }
+    if (!json)
+        weir_certificate_text(s, stdout);
+    int code = weir_certificate_exit_code(s);
+    weir_snapshot_free(s);
+    errno = 0;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        weir_log(WEIR_LOG_ERROR, "the certificate could not be written: %s", strerror(errno));
+        code = code != 0 ? code : WEIR_FAILED_OS;
+    }
+    return code;
+}
+
+static void tell_plan(const struct weir_runtime *rt)
+{
+    for (uint32_t i = 0; i < rt->n_workers; i++) {
+        const struct weir_worker *w = rt->workers[i];
+        weir_log(WEIR_LOG_INFO, "worker %u of %s on cpu %u%s", w->index, rt->pools[w->pool].config->name,
+            w->cpu, w->yields ? ", shared" : "");
+    }
+    uint32_t sharing = 0;
+    for (uint32_t i = 0; i < rt->n_workers; i++)
+        sharing += rt->workers[i]->yields;
+    if (sharing != 0)
+        weir_log(WEIR_LOG_NOTICE,
+            "%u workers share CPUs with each other (more workers than CPUs): they take turns", sharing);
+}
+
+static int run_pipeline(struct weir_runtime *rt, const struct options *o, int signals)
+{
+    enum weir_failure failed = weir_eal_start(rt->plan, rt->config, o->eal);
+    if (failed != WEIR_FINE)
+        return failed;
+    failed = weir_runtime_build(rt);
+    if (failed != WEIR_FINE)
+        return failed;
+    tell_plan(rt);
+    struct weir_http *http = serve(rt->config, rt, &failed);
+    if (failed == WEIR_FINE)
+        failed = weir_runtime_start(rt);
+    if (failed != WEIR_FINE) {
+        weir_http_stop(http);
+        if (rt->abandoned)
+            _exit(failed); /* as below */
+        return failed;
+    }
+    struct display display = {.every_ms = o->progress_ms, .terminal = isatty(STDERR_FILENO) != 0};
+    bool all = run(rt, signals, &display);
+    clear(&display);
+    weir_snapshot_free(display.before);
+    weir_http_stop(http);
+    if (all)
+        weir_runtime_finish(rt);
+    int code = certify(rt, o->json);
+    if (!all)
+        _exit(code); /* a stuck worker still runs in this memory: nothing may be taken from under it */
+    return code;
+}
+
+int weir_verb_run(int argc, char **argv)
+{
+    struct options o;
+    int code = parse_options(argc, argv, &o);
+    if (code >= 0)
+        return code;
+    struct weir_config *config = weir_config_load(o.file, o.sets, weir_vocabulary(), stderr);
+    if (config == NULL)
+        return WEIR_FAILED_CONFIG;
+    weir_log_set_level(config->log);
+
+    /* Before any thread exists, so that all of them inherit it: signals come to the control thread by descriptor. */
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGINT);
+    sigaddset(&mask, SIGTERM);
+    sigaddset(&mask, SIGHUP);
+    sigprocmask(SIG_BLOCK, &mask, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (signals < 0) {
+        weir_log(WEIR_LOG_ERROR, "cannot listen for signals: %s", strerror(errno));
+        weir_config_free(config);
+        return WEIR_FAILED_OS;
+    }
+
+    enum weir_failure failed;
+    struct weir_runtime *rt = weir_runtime_new(config, &failed);
+    code = failed;
+    if (failed == WEIR_FINE)
+        code = run_pipeline(rt, &o, signals);
+    weir_runtime_free(rt);
+    weir_eal_stop();
+    weir_config_free(config);
+    close(signals);
+    return code;
+}

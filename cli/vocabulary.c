@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The tables of stages and port kinds, handed to the configuration in its own terms. */
+#include "cli/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/port.h"
+#include "dataplane/stage.h"
+
+/* Known to the grammar, not to this version. */
+static const struct later {
+    const char *table; /* stage or port kind */
+    const char *key;   /* NULL = all of it */
+    const char *help;
+} later_stages[] = {
+    {"classify", NULL, "first matching class"},
+    {"tag", NULL, "write a tenant or class from a table"},
+    {"reflect", NULL, "send back with addresses swapped"},
+    {"write", NULL, "write to a capture file"},
+    {"tee", NULL, "copy to a second pool"},
+    {"aggregate", NULL, "sums by key"},
+    {"admit", "except", "classes that are not limited"},
+    {"admit", "mode", "observe or enforce"},
+    {"meter", "active", "active time-out"},
+    {"meter", "records", "export of flow records"},
+    {NULL, NULL, NULL},
+};
+static const struct later later_ports[] = {
+    {"pci", NULL, "a NIC by PCI address"},
+    {"interface", NULL, "a kernel interface through AF_XDP"},
+    {"generator", "skew", "Zipf exponent of the flows"},
+    {"generator", "spike", "a burst of load"},
+    {NULL, NULL, NULL},
+};
+static const char not_yet[] = "comes in a later version of weir";
+
+static const enum weir_key_type types[] = {
+    [WEIR_PARAM_COUNT] = WEIR_TYPE_COUNT,
+    [WEIR_PARAM_BYTES] = WEIR_TYPE_BYTES,
+    [WEIR_PARAM_DURATION] = WEIR_TYPE_DURATION,
+    [WEIR_PARAM_RATE] = WEIR_TYPE_RATE,
+    [WEIR_PARAM_WORD] = WEIR_TYPE_WORD,
+    [WEIR_PARAM_SIZE] = WEIR_TYPE_SIZE,
+    [WEIR_PARAM_PORT_MAP] = WEIR_TYPE_PORT_MAP,
+};
+
+static void *checked(void *memory)
+{
+    if (memory == NULL)
+        abort(); /* a few hundred bytes at the start of the process */
+    return memory;
+}
+
+/* The parameters in their own order, so that values and parameters share an index; then the keys to come. */
+static const struct weir_key_row *rows(
+    const char *table, const struct weir_param *params, const struct later *later)
+{
+    size_t n = 0, more = 0;
+    while (params != NULL && params[n].key != NULL)
+        n++;
+    for (const struct later *l = later; l->table != NULL; l++)
+        more += l->key != NULL && strcmp(l->table, table) == 0;
+    struct weir_key_row *to = checked(calloc(n + more + 1, sizeof *to));
+    for (size_t i = 0; i < n; i++)
+        to[i] = (struct weir_key_row){.key = params[i].key,
+            .type = types[params[i].type],
+            .unset = params[i].unset,
+            .min = params[i].min,
+            .max = params[i].max,
+            .words = params[i].words,
+            .reload = params[i].reload,
+            .help = params[i].help};
+    for (const struct later *l = later; l->table != NULL; l++)
+        if (l->key != NULL && strcmp(l->table, table) == 0)
+            to[n++] = (struct weir_key_row){.key = l->key,
+                .type = WEIR_TYPE_STRING,
+                .optional = true,
+                .help = l->help,
+                .not_yet = not_yet};
+    return to;
+}
+
+static size_t add_later(struct weir_key_table *to, size_t n, const struct later *later)
+{
+    for (; later->table != NULL; later++)
+        if (later->key == NULL)
+            to[n++] = (struct weir_key_table){.name = later->table, .help = later->help, .not_yet = not_yet};
+    return n;
+}
+
+static const struct weir_key_table *stages(void)
+{
+    size_t n = 0;
+    while (weir_stage_list[n] != NULL)
+        n++;
+    struct weir_key_table *to =
+        checked(calloc(n + sizeof later_stages / sizeof later_stages[0] + 1, sizeof *to));
+    for (size_t i = 0; i < n; i++) {
+        const struct weir_stage_def *d = weir_stage_list[i];
+        to[i] = (struct weir_key_table){.name = d->name,
+            .help = d->help,
+            .rows = rows(d->name, d->params, later_stages),
+            .makes_key = d->makes_key,
+            .needs_key = d->needs_key,
+            .keyed = d->keyed,
+            .ports_only = d->ports_only,
+            .terminal = d->terminal};
+    }
+    add_later(to, n, later_stages);
+    return to;
+}
+
+static const struct weir_key_table *port_kinds(void)
+{
+    static const struct weir_port_def *const kinds[] = {
+        &weir_port_generator, &weir_port_file, &weir_port_vdev, NULL};
+    struct weir_key_table *to =
+        checked(calloc(4 + sizeof later_ports / sizeof later_ports[0] + 1, sizeof *to));
+    size_t n = 0;
+    for (; kinds[n] != NULL; n++)
+        to[n] = (struct weir_key_table){.name = kinds[n]->kind,
+            .help = kinds[n]->help,
+            .rows = kinds[n]->params != NULL ? rows(kinds[n]->kind, kinds[n]->params, later_ports) : NULL,
+            .string = kinds[n]->params == NULL,
+            .receive_only = !kinds[n]->can_transmit};
+    add_later(to, n, later_ports);
+    return to;
+}
+
+const struct weir_vocabulary *weir_vocabulary(void)
+{
+    static struct weir_vocabulary all;
+    if (all.stages == NULL)
+        all = (struct weir_vocabulary){.stages = stages(), .port_kinds = port_kinds()};
+    return &all;
+}

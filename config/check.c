@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Does it make sense together? First each pool by itself, then, if all of it could be read, the graph. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/draft.h"
+
+static struct weir_config_pool *pool_at(const struct weir_draft *d, uint32_t i)
+{
+    return &d->config->pools[i];
+}
+
+static bool written(const struct weir_value *v)
+{
+    return v->place.line != 0 || v->place.column != 0;
+}
+
+static bool is_port_map(const struct weir_config_stage *s)
+{
+    return s->table->rows != NULL && s->table->rows[0].key != NULL &&
+           s->table->rows[0].type == WEIR_TYPE_PORT_MAP;
+}
+
+static void write_stages(const struct weir_draft *d, bool (*wanted)(const struct weir_key_table *), FILE *to)
+{
+    bool first = true;
+    for (const struct weir_key_table *t = d->vocabulary->stages; t->name != NULL; t++)
+        if (t->not_yet == NULL && wanted(t))
+            weir_write_listed(to, t->name, &first);
+}
+
+static bool is_terminal(const struct weir_key_table *t)
+{
+    return t->terminal;
+}
+
+static bool makes_key(const struct weir_key_table *t)
+{
+    return t->makes_key;
+}
+
+/* ---- a pool by itself ---- */
+
+static void check_inbox(const struct weir_draft *d, uint32_t i)
+{
+    static const enum weir_pool_key inbox[] = {WEIR_POOL_SHARD_BY, WEIR_POOL_ON_FULL, WEIR_POOL_DEPTH};
+    const struct weir_config_pool *pool = pool_at(d, i);
+    const struct weir_value *values = d->pools[i].values;
+    for (size_t k = 0; k < sizeof inbox / sizeof inbox[0]; k++) {
+        const struct weir_key_row *row = &weir_pool_rows[inbox[k]];
+        const struct weir_value *v = &values[inbox[k]];
+        if (pool->fed_by_ports && written(v)) {
+            weir_complain(d->complaints, v->place,
+                "`%s` is for an inbox, and pool `%s` is fed by ports; remove it", row->key, pool->name);
+        } else if (!pool->fed_by_ports && !v->set && row->optional) {
+            FILE *to = weir_complaint_begin(d->complaints, pool->place);
+            fprintf(to, "pool `%s` is fed by pools and needs `%s`; allowed: ", pool->name, row->key);
+            weir_row_write_allowed(row, to);
+            weir_complaint_end(d->complaints);
+        }
+    }
+}
+
+static void check_depth(const struct weir_draft *d, uint32_t i)
+{
+    const struct weir_value *v = &d->pools[i].values[WEIR_POOL_DEPTH];
+    if (!v->set || (v->number & (v->number - 1)) == 0)
+        return;
+    uint64_t below = UINT64_C(1) << (63 - __builtin_clzll(v->number));
+    weir_complain(d->complaints, v->place, "depth `%s` is no power of two; allowed: %lu, %lu", v->text,
+        (unsigned long)below, (unsigned long)below * 2);
+}
+
+static void check_workers(const struct weir_draft *d, uint32_t i)
+{
+    const struct weir_config_pool *pool = pool_at(d, i);
+    const struct weir_draft_pool *draft = &d->pools[i];
+    const struct weir_value *v = &draft->values[WEIR_POOL_WORKERS];
+    if (!v->set || pool->workers < 2)
+        return;
+    if (pool->fed_by_ports) {
+        if (pool->workers > pool->n_from)
+            weir_complain(d->complaints, v->place,
+                "pool `%s` has %u workers for %u port%s, and a port is polled by one; allowed: 1 .. %u; put "
+                "the work in a "
+                "second pool with `shard-by: flow` and more workers",
+                pool->name, pool->workers, pool->n_from, pool->n_from == 1 ? "" : "s", pool->n_from);
+        return;
+    }
+    const struct weir_value *shard_by = &draft->values[WEIR_POOL_SHARD_BY];
+    if (written(shard_by) && pool->shard_by == WEIR_SHARD_BY_NONE)
+        weir_complain(d->complaints, shard_by->place,
+            "pool `%s` has %u workers without shards, which reorders the packets of a flow; write `shard-by: "
+            "flow`, or "
+            "`workers: 1`",
+            pool->name, pool->workers);
+}
+
+static void check_stages(const struct weir_draft *d, uint32_t i)
+{
+    const struct weir_config_pool *pool = pool_at(d, i);
+    for (uint32_t k = 0; k < pool->n_stages; k++) {
+        const struct weir_config_stage *s = &pool->stages[k];
+        if (s->table == NULL)
+            continue;
+        if (s->table->terminal && k + 1 < pool->n_stages)
+            weir_complain(
+                d->complaints, s->place, "no packet passes `%s`; make it the last stage", s->table->name);
+        if (!d->pools[i].from_known)
+            continue;
+        if (s->table->ports_only && !pool->fed_by_ports)
+            weir_complain(d->complaints, s->place,
+                "`%s` works only in a pool fed by ports, and pools feed `%s`; move it there", s->table->name,
+                pool->name);
+        if (s->table->keyed && pool->fed_by_ports && pool->workers > 1)
+            weir_complain(d->complaints, s->place,
+                "`%s` keeps state of each flow, and pool `%s` has %u workers without shards; put it in a "
+                "pool behind, "
+                "with `shard-by: flow`, or write `workers: 1`",
+                s->table->name, pool->name, pool->workers);
+    }
+}
+
+/* ---- who feeds whom ---- */
+
+static void find_consumers(const struct weir_draft *d)
+{
+    for (uint32_t i = 0; i < d->config->n_pools; i++)
+        d->pools[i].consumer = -1;
+    for (uint32_t i = 0; i < d->config->n_pools; i++) {
+        const struct weir_config_pool *pool = pool_at(d, i);
+        for (uint32_t k = 0; !pool->fed_by_ports && k < pool->n_from; k++) {
+            struct weir_draft_pool *from = &d->pools[pool->from[k]];
+            if (from->consumer >= 0)
+                weir_complain(d->complaints, d->pools[i].from_places[k],
+                    "pool `%s` feeds `%s` already; a second needs `take`, which comes in a later version of "
+                    "weir",
+                    pool_at(d, pool->from[k])->name, pool_at(d, (uint32_t)from->consumer)->name);
+            else
+                from->consumer = (int32_t)i;
+        }
+    }
+}
+
+static void check_ports_used(const struct weir_draft *d)
+{
+    const struct weir_config *config = d->config;
+    int32_t polled_by[WEIR_PORTS_LIMIT];
+    bool used[WEIR_PORTS_LIMIT] = {false};
+    memset(polled_by, 0xff, sizeof polled_by);
+    for (uint32_t i = 0; i < config->n_pools; i++) {
+        const struct weir_config_pool *pool = pool_at(d, i);
+        for (uint32_t k = 0; pool->fed_by_ports && k < pool->n_from; k++) {
+            int32_t *by = &polled_by[pool->from[k]];
+            if (*by >= 0)
+                weir_complain(d->complaints, d->pools[i].from_places[k],
+                    "port `%s` is polled by pool `%s` already", config->ports[pool->from[k]].name,
+                    pool_at(d, (uint32_t)*by)->name);
+            else
+                *by = (int32_t)i;
+            used[pool->from[k]] = true;
+        }
+        for (uint32_t k = 0; k < pool->n_stages; k++)
+            for (uint32_t n = 0; is_port_map(&pool->stages[k]) && n < pool->stages[k].values->n_pairs; n++)
+                used[pool->stages[k].values->pairs[n].to] = true;
+    }
+    for (uint32_t p = 0; p < config->n_ports; p++)
+        if (!used[p])
+            weir_complain(d->complaints, config->ports[p].place,
+                "port `%s` is used by nobody; name it in the `from` of a pool, or remove it",
+                config->ports[p].name);
+}
+
+static void check_end(const struct weir_draft *d, uint32_t i)
+{
+    const struct weir_config_pool *pool = pool_at(d, i);
+    const struct weir_config_stage *last = &pool->stages[pool->n_stages - 1];
+    int32_t consumer = d->pools[i].consumer;
+    if (last->table->terminal == (consumer < 0))
+        return;
+    FILE *to = weir_complaint_begin(d->complaints, last->place);
+    if (consumer >= 0) {
+        fprintf(to, "pool `%s` feeds `%s`, and nothing passes `%s`; remove one of the two", pool->name,
+            pool_at(d, (uint32_t)consumer)->name, last->table->name);
+    } else {
+        fprintf(to, "pool `%s` feeds nobody, so its packets must end; allowed as last stage: ", pool->name);
+        write_stages(d, is_terminal, to);
+    }
+    weir_complaint_end(d->complaints);
+}
+
+static void check_limits(const struct weir_draft *d)
+{
+    uint32_t workers = 0, transmitters = 0;
+    for (uint32_t i = 0; i < d->config->n_pools; i++) {
+        const struct weir_config_pool *pool = pool_at(d, i);
+        bool transmits = false;
+        for (uint32_t k = 0; k < pool->n_stages; k++)
+            transmits |= is_port_map(&pool->stages[k]);
+        uint32_t before = workers, transmitters_before = transmitters;
+        workers += pool->workers;
+        transmitters += transmits ? pool->workers : 0;
+        if (before <= WEIR_WORKERS_LIMIT && workers > WEIR_WORKERS_LIMIT)
+            weir_complain(d->complaints, pool->place, "%u workers up to pool `%s`; allowed: %u in all",
+                workers, pool->name, WEIR_WORKERS_LIMIT);
+        if (transmitters_before <= WEIR_TRANSMITTERS_LIMIT && transmitters > WEIR_TRANSMITTERS_LIMIT)
+            weir_complain(d->complaints, pool->place,
+                "%u transmitting workers up to pool `%s`; allowed: %u in all", transmitters, pool->name,
+                WEIR_TRANSMITTERS_LIMIT);
+    }
+}
+
+/* ---- order ---- */
+
+/* A pool that is not yet placed and feeds `i`, as an index into its `from`; or -1. */
+static int32_t unplaced_source(const struct weir_draft *d, const int32_t *position, uint32_t i)
+{
+    const struct weir_config_pool *pool = pool_at(d, i);
+    for (uint32_t k = 0; !pool->fed_by_ports && k < pool->n_from; k++)
+        if (position[pool->from[k]] < 0)
+            return (int32_t)k;
+    return -1;
+}
+
+/* From any unplaced pool, going upstream among the unplaced ends in a cycle. Names it, downstream, beginning
+ * with its first pool in the file, and counts its pools as placed, so that the next cycle is found too. */
+static void complain_cycle(const struct weir_draft *d, int32_t *position, uint32_t at)
+{
+    uint32_t path[WEIR_POOLS_LIMIT + 1], n = 0, start = 0, first = 0;
+    bool seen[WEIR_POOLS_LIMIT] = {false};
+    for (; !seen[at]; at = pool_at(d, at)->from[unplaced_source(d, position, at)]) {
+        seen[at] = true;
+        path[n++] = at;
+    }
+    while (path[start] != at)
+        start++;
+    for (uint32_t k = start; k < n; k++)
+        first = k == start || path[k] < path[first] ? k : first;
+    uint32_t pool = path[first], length = n - start;
+    FILE *to =
+        weir_complaint_begin(d->complaints, d->pools[pool].from_places[unplaced_source(d, position, pool)]);
+    fprintf(to, "pools feed each other in a circle: %s", pool_at(d, pool)->name);
+    for (uint32_t k = 1; k <= length; k++) /* the path goes upstream */
+        fprintf(to, " → %s", pool_at(d, path[start + (first - start + length - k) % length])->name);
+    weir_complaint_end(d->complaints);
+    for (uint32_t k = start; k < n; k++)
+        position[path[k]] = 0;
+}
+
+/* order[]: pool indices so that each stands after all that feed it, and file order where nothing decides.
+ * Returns false after a complaint. */
+static bool sort(const struct weir_draft *d, uint32_t *order)
+{
+    int32_t position[WEIR_POOLS_LIMIT];
+    uint32_t n = d->config->n_pools;
+    bool fine = true;
+    memset(position, 0xff, sizeof position);
+    for (uint32_t placed = 0;;) {
+        uint32_t next = n, unplaced = n;
+        for (uint32_t i = n; i-- > 0;) {
+            if (position[i] >= 0)
+                continue;
+            unplaced = i;
+            next = unplaced_source(d, position, i) < 0 ? i : next;
+        }
+        if (unplaced == n)
+            return fine;
+        if (next < n) {
+            order[placed] = next;
+            position[next] = (int32_t)placed++;
+        } else {
+            complain_cycle(d, position, unplaced);
+            fine = false;
+        }
+    }
+}
+
+static void reorder(struct weir_draft *d, const uint32_t *order)
+{
+    struct weir_config_pool sorted[WEIR_POOLS_LIMIT];
+    uint32_t position[WEIR_POOLS_LIMIT];
+    uint32_t n = d->config->n_pools;
+    for (uint32_t i = 0; i < n; i++) {
+        sorted[i] = d->config->pools[order[i]];
+        position[order[i]] = i;
+    }
+    memcpy(d->config->pools, sorted, n * sizeof sorted[0]);
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; !sorted[i].fed_by_ports && k < sorted[i].n_from; k++)
+            sorted[i].from[k] = position[sorted[i].from[k]];
+}
+
+/* ---- what flows where; pools in order ---- */
+
+static void complain_no_key(
+    const struct weir_draft *d, struct weir_place place, const char *what, const char *where)
+{
+    FILE *to = weir_complaint_begin(d->complaints, place);
+    fprintf(to,
+        "`%s` needs the flow of each packet, which nothing before it has found%s; put one of these before "
+        "it: ",
+        what, where);
+    write_stages(d, makes_key, to);
+    weir_complaint_end(d->complaints);
+}
+
+static void check_keys(const struct weir_draft *d, uint32_t i)
+{
+    const struct weir_config_pool *pool = pool_at(d, i);
+    struct weir_draft_pool *draft = &d->pools[i];
+    char where[WEIR_NAME_BYTES_MAX + 32] = "";
+    bool has_key = !pool->fed_by_ports;
+    for (uint32_t k = 0; !pool->fed_by_ports && k < pool->n_from; k++) {
+        if (has_key && !d->pools[pool->from[k]].has_key)
+            snprintf(where, sizeof where, " on the way through `%s`", pool_at(d, pool->from[k])->name);
+        has_key &= d->pools[pool->from[k]].has_key;
+    }
+    if (!has_key && written(&draft->values[WEIR_POOL_SHARD_BY]) && pool->shard_by == WEIR_SHARD_BY_FLOW) {
+        complain_no_key(d, draft->values[WEIR_POOL_SHARD_BY].place, "shard-by: flow", where);
+        has_key = true; /* said once is enough for what comes behind */
+    }
+    for (uint32_t k = 0; k < pool->n_stages; k++) {
+        const struct weir_config_stage *s = &pool->stages[k];
+        if (s->table->needs_key && !has_key) {
+            complain_no_key(d, s->place, s->table->name, where);
+            has_key = true;
+        }
+        has_key |= s->table->makes_key;
+    }
+    draft->has_key = has_key;
+}
+
+static void check_port_map(const struct weir_draft *d, uint32_t i, const struct weir_config_stage *s)
+{
+    uint64_t mapped = 0;
+    for (uint32_t n = 0; n < s->values->n_pairs; n++)
+        mapped |= UINT64_C(1) << s->values->pairs[n].from;
+    for (uint32_t p = 0; p < d->config->n_ports; p++)
+        if (d->pools[i].reach & ~mapped & (UINT64_C(1) << p))
+            weir_complain(d->complaints, s->place,
+                "`%s` has no way out for packets of port `%s`; add `%s: PORT`", s->table->name,
+                d->config->ports[p].name, d->config->ports[p].name);
+}
+
+static void check_reach(const struct weir_draft *d, uint32_t i)
+{
+    const struct weir_config_pool *pool = pool_at(d, i);
+    struct weir_draft_pool *draft = &d->pools[i];
+    for (uint32_t k = 0; k < pool->n_from; k++)
+        draft->reach |= pool->fed_by_ports ? UINT64_C(1) << pool->from[k] : d->pools[pool->from[k]].reach;
+    for (uint32_t k = 0; k < pool->n_stages; k++)
+        if (is_port_map(&pool->stages[k]))
+            check_port_map(d, i, &pool->stages[k]);
+}
+
+void weir_check(struct weir_draft *d)
+{
+    uint32_t order[WEIR_POOLS_LIMIT];
+    uint32_t n = d->config->n_pools;
+    for (uint32_t i = 0; i < n; i++) {
+        check_depth(d, i);
+        check_stages(d, i);
+        if (d->pools[i].from_known) {
+            check_inbox(d, i);
+            check_workers(d, i);
+        }
+    }
+    if (!d->graph_known)
+        return;
+    find_consumers(d);
+    check_ports_used(d);
+    check_limits(d);
+    if (!sort(d, order))
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        check_end(d, order[i]);
+        check_keys(d, order[i]);
+        check_reach(d, order[i]);
+    }
+    reorder(d, order);
+}

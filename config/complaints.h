@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What is wrong with a file, collected, so that one run shows every mistake, sorted by place.
+ *
+ * A complaint reads `what; allowed: …; did you mean …?`. Threads: control only. */
+#ifndef WEIR_CONFIG_COMPLAINTS_H
+#define WEIR_CONFIG_COMPLAINTS_H
+
+#include "config/config.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WEIR_COMPLAINTS_MAX 100 /* shown; of the rest only the number */
+
+/* A place in the file; or {0, n}, the n-th override, from 1; or {0, 0}, the whole file. */
+struct weir_complaint {
+    struct weir_place place;
+    uint32_t order; /* of discovery, among equal places */
+    char *text;
+};
+
+struct weir_complaints {
+    struct weir_complaint all[WEIR_COMPLAINTS_MAX];
+    uint32_t n;
+    uint32_t more; /* not kept */
+    FILE *open;    /* the one being written, into `text` */
+    struct weir_place place;
+    char *text;
+    size_t size;
+};
+
+/* Write a complaint piece by piece. If nothing is written, there is none. */
+FILE *weir_complaint_begin(struct weir_complaints *, struct weir_place);
+void weir_complaint_end(struct weir_complaints *);
+/* Or at once. */
+void weir_complain(struct weir_complaints *, struct weir_place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+bool weir_complaints_none(const struct weir_complaints *);
+/* Sorted, one a line; the same text at the same place (an alias used twice) once. */
+void weir_complaints_print(struct weir_complaints *, const char *file, const char *const *sets, FILE *);
+void weir_complaints_free(struct weir_complaints *);
+
+/* Text of the user as a message shows it: in backquotes, cut when long. */
+void weir_write_quoted(FILE *, const char *text);
+/* ", "-joined, for `allowed: …`. */
+void weir_write_listed(FILE *, const char *item, bool *first);
+
+/* ---- did you mean …? ---- */
+
+struct weir_guess {
+    const char *written;
+    const char *best; /* closest candidate so far, NULL = nothing is close */
+    unsigned distance;
+};
+
+void weir_guess_try(struct weir_guess *, const char *candidate);
+/* `; did you mean …?`, or nothing. */
+void weir_guess_write(const struct weir_guess *, FILE *);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Text in, one validated and immutable configuration out.
+ *
+ * config/ knows no stage and no port kind by itself: the caller hands their tables over (struct
+ * weir_vocabulary), so that the key table, the errors, docs/config.md and the schema all come from one place.
+ * Threads: control only. Memory: everything a weir_config points to belongs to it. */
+#ifndef WEIR_CONFIG_CONFIG_H
+#define WEIR_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- key table ---- */
+
+enum weir_key_type {
+    WEIR_TYPE_COUNT,    /* number */
+    WEIR_TYPE_BYTES,    /* number, bytes */
+    WEIR_TYPE_DURATION, /* number, nanoseconds */
+    WEIR_TYPE_RATE,     /* number per second; in_packets tells packets from layer-2 bytes; `max` = 0 */
+    WEIR_TYPE_WORD,     /* number = index into words */
+    WEIR_TYPE_SIZE,     /* number = low, high; or a word: low = high = 0, word = index */
+    WEIR_TYPE_STRING,   /* text */
+    WEIR_TYPE_WORKERS,  /* N or A-B: number = low, high */
+    WEIR_TYPE_CPUS,     /* CPU list `0-3,8,!2` or `auto`: text */
+    WEIR_TYPE_LISTEN,   /* ADDRESS:PORT or `off`: text */
+    WEIR_TYPE_LIST,     /* list of names */
+    WEIR_TYPE_MAP,      /* a map with its own keys */
+    WEIR_TYPE_PORT_MAP, /* whole map is `port: port`; table key "*" */
+};
+
+struct weir_key_row {
+    const char *key;
+    enum weir_key_type type;
+    const char *unset;        /* default as written in a file; NULL = required unless `optional` */
+    bool optional;            /* may be absent without a default */
+    uint64_t min, max;        /* 0,0 = no bound */
+    const char *const *words; /* NULL-terminated */
+    bool reload;              /* else restart */
+    const char *help;
+    const char *not_yet; /* known to the grammar, not to this version: text of the error; NULL = works */
+};
+
+/* What a stage or a map-valued port kind accepts. */
+struct weir_key_table {
+    const char *name; /* `admit`, `generator` */
+    const char *help;
+    const struct weir_key_row *rows; /* ends with key NULL; may be NULL */
+    const char *not_yet;             /* the whole stage or kind is not in this version */
+    /* stages only */
+    bool makes_key, needs_key, keyed, ports_only, terminal;
+    bool string;       /* port kinds only: the value is one string, no map */
+    bool receive_only; /* port kinds only: no stage can transmit to it */
+};
+
+struct weir_vocabulary {
+    const struct weir_key_table *stages; /* end with name NULL */
+    const struct weir_key_table *port_kinds;
+};
+
+/* ---- the configuration ---- */
+
+struct weir_place {
+    uint32_t line, column; /* from 1; 0 = default, not written in the file */
+};
+
+struct weir_port_pair {
+    uint32_t from, to; /* indices into ports */
+};
+
+struct weir_value {
+    uint64_t number;              /* COUNT BYTES DURATION RATE WORD, low of SIZE and WORKERS */
+    uint64_t high;                /* SIZE, WORKERS */
+    uint64_t word;                /* SIZE given as a word */
+    bool in_packets;              /* RATE */
+    bool set;                     /* false = optional and absent */
+    char *text;                   /* STRING CPUS LISTEN; and the text as written of the rest */
+    struct weir_port_pair *pairs; /* PORT_MAP */
+    uint32_t n_pairs;
+    struct weir_place place;
+};
+
+struct weir_config_port {
+    char *name;
+    const struct weir_key_table *kind;
+    char *text;                /* kind->string */
+    struct weir_value *values; /* kind->rows order */
+    struct weir_place place;
+};
+
+struct weir_config_stage {
+    const struct weir_key_table *table;
+    struct weir_value *values; /* table->rows order */
+    struct weir_place place;
+};
+
+enum weir_on_full { WEIR_ON_FULL_BLOCK, WEIR_ON_FULL_DROP };
+enum weir_shard_by { WEIR_SHARD_BY_NONE, WEIR_SHARD_BY_FLOW };
+enum weir_memory { WEIR_MEMORY_AUTO, WEIR_MEMORY_HUGEPAGES, WEIR_MEMORY_NORMAL };
+enum weir_log_level { WEIR_LOG_ERROR, WEIR_LOG_WARNING, WEIR_LOG_NOTICE, WEIR_LOG_INFO, WEIR_LOG_DEBUG };
+
+struct weir_config_pool {
+    char *name;
+    bool fed_by_ports;
+    uint32_t *from; /* indices into ports or pools */
+    uint32_t n_from;
+    enum weir_shard_by shard_by; /* fed by pools only */
+    enum weir_on_full on_full;
+    uint32_t depth;   /* packets a ring of the inbox holds; power of two */
+    uint32_t workers; /* fixed for now */
+    struct weir_config_stage *stages;
+    uint32_t n_stages;
+    struct weir_place place;
+};
+
+struct weir_config {
+    char *file; /* as given */
+    char *name;
+    uint64_t seed;
+    enum weir_memory memory;
+    char *cpus;   /* `auto` or a list */
+    char *listen; /* NULL = the default address; "off" */
+    bool listen_set;
+    enum weir_log_level log;
+    uint64_t drain_timeout_ns;
+    uint64_t stop_after_ns; /* 0 = never */
+    struct weir_config_port *ports;
+    uint32_t n_ports;
+    struct weir_config_pool *pools; /* topologically sorted: a pool stands after all that feed it */
+    uint32_t n_pools;
+};
+
+/* ---- calls ---- */
+
+/* Read and check a file (`-` = standard input). All mistakes of the file are written to `errors`, one a
+ * line, sorted by place: `file:line:col: what; allowed; remedy`.
+ * `sets`: NULL-terminated `key=value` overrides (dotted path: pools.work.workers=2), or NULL.
+ * Returns the configuration, or NULL after at least one error line. */
+struct weir_config *weir_config_load(
+    const char *file, const char *const *sets, const struct weir_vocabulary *, FILE *errors);
+void weir_config_free(struct weir_config *);
+
+/* docs/config.md, whole. */
+void weir_config_document(const struct weir_vocabulary *, FILE *);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A configuration between load.c (text to values and indices) and check.c (does it make sense together?). */
+#ifndef WEIR_CONFIG_DRAFT_H
+#define WEIR_CONFIG_DRAFT_H
+
+#include "config/complaints.h"
+#include "config/config.h"
+#include "config/key_table.h"
+
+/* Beside each weir_config_pool, with what the result no longer needs. */
+struct weir_draft_pool {
+    struct weir_value values[WEIR_POOL_KEYS]; /* of the scalar keys */
+    struct weir_place *from_places;           /* of each item of `from` */
+    bool from_known;                          /* `from` was read without a mistake */
+    /* check.c */
+    int32_t consumer; /* pool that this one feeds, -1 = none */
+    uint64_t reach;   /* ports whose packets come here, a bit each */
+    bool has_key;     /* every packet that leaves has its flow */
+};
+
+struct weir_draft {
+    struct weir_config *config;
+    const struct weir_vocabulary *vocabulary;
+    struct weir_complaints *complaints;
+    struct weir_draft_pool *pools; /* parallel to config->pools, in file order */
+    bool graph_known;              /* all names, every `from` and all stages were read without a mistake */
+};
+
+/* Complain of what does not fit together; sort config->pools so that each stands after all that feed it. */
+void weir_check(struct weir_draft *);
+
+#endif

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "config/key_table.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/complaints.h"
+#include "config/quantity.h"
+
+/* ---- the rows ---- */
+
+#define SECOND UINT64_C(1000000000)
+#define YEAR (365 * 24 * 3600 * SECOND) /* longer is a mistake, and would not fit in TSC cycles */
+
+static const char later[] = "comes in a later version of weir";
+
+static const char *const memory_words[] = {"auto", "hugepages", "normal", NULL};
+static const char *const log_words[] = {"error", "warning", "notice", "info", "debug", NULL};
+static const char *const shard_by_words[] = {"none", "flow", NULL};
+static const char *const on_full_words[] = {"block", "drop", NULL};
+
+const struct weir_key_row weir_top_rows[] = {
+    [WEIR_TOP_VERSION] =
+        {.key = "version", .type = WEIR_TYPE_COUNT, .min = 1, .max = 1, .help = "Version of the grammar."},
+    [WEIR_TOP_SEED] = {.key = "seed",
+        .type = WEIR_TYPE_COUNT,
+        .unset = "1",
+        .help = "Start of every random choice of a generator: the same seed gives the same packets."},
+    [WEIR_TOP_NAME] = {.key = "name",
+        .type = WEIR_TYPE_STRING,
+        .unset = "weir",
+        .help = "Name of the pipeline in the certificate and in metrics; spelled like the name of a pool."},
+    [WEIR_TOP_MEMORY] = {.key = "memory",
+        .type = WEIR_TYPE_WORD,
+        .unset = "auto",
+        .words = memory_words,
+        .help = "Packet memory. auto: hugepages if there are enough, else normal pages."},
+    [WEIR_TOP_CPUS] = {.key = "cpus",
+        .type = WEIR_TYPE_CPUS,
+        .unset = "auto",
+        .help = "CPUs that workers may use. auto: all that the process may use."},
+    [WEIR_TOP_PORTS] = {.key = "ports",
+        .type = WEIR_TYPE_MAP,
+        .help = "Where packets enter and leave, by name."},
+    [WEIR_TOP_POOLS] = {.key = "pools", .type = WEIR_TYPE_MAP, .help = "Who works on packets, by name."},
+    [WEIR_TOP_LISTEN] = {.key = "listen",
+        .type = WEIR_TYPE_LISTEN,
+        .optional = true,
+        .help = "Where `/metrics` answers. Not written: 127.0.0.1:9476, or any free port there."},
+    [WEIR_TOP_LOG] = {.key = "log",
+        .type = WEIR_TYPE_WORD,
+        .unset = "notice",
+        .words = log_words,
+        .reload = true,
+        .help = "Least important message that is logged."},
+    [WEIR_TOP_DRAIN_TIMEOUT] = {.key = "drain-timeout",
+        .type = WEIR_TYPE_DURATION,
+        .unset = "2s",
+        .max = YEAR,
+        .reload = true,
+        .help = "How long a stop may take to let packets out; what is inside then is dropped, counted."},
+    [WEIR_TOP_STOP_AFTER] = {.key = "stop-after",
+        .type = WEIR_TYPE_DURATION,
+        .optional = true,
+        .min = SECOND / 1000,
+        .max = YEAR,
+        .help = "Stop after so long. Not written: run until a signal or the end of all input."},
+    {.key = "tables", .type = WEIR_TYPE_MAP, .help = "Tenants and other look-ups.", .not_yet = later},
+    {.key = "classes",
+        .type = WEIR_TYPE_LIST,
+        .help = "Groups of packets, first match wins.",
+        .not_yet = later},
+    {.key = "exports",
+        .type = WEIR_TYPE_MAP,
+        .help = "Flow records to files and collectors.",
+        .not_yet = later},
+    {.key = "control", .type = WEIR_TYPE_STRING, .help = "Socket of `weir ctl`.", .not_yet = later},
+    {.key = NULL},
+};
+
+const struct weir_key_row weir_port_rows[] = {
+    {.key = "side", .type = WEIR_TYPE_WORD, .help = "inside or outside.", .not_yet = later},
+    {.key = "link-follows",
+        .type = WEIR_TYPE_STRING,
+        .help = "Take the link down with another's.",
+        .not_yet = later},
+    {.key = "queues", .type = WEIR_TYPE_COUNT, .help = "Receive queues.", .not_yet = later},
+    {.key = "mtu", .type = WEIR_TYPE_BYTES, .help = "Largest frame.", .not_yet = later},
+    {.key = "order", .type = WEIR_TYPE_WORD, .help = "relaxed: packets may be reordered.", .not_yet = later},
+    {.key = NULL},
+};
+
+const struct weir_key_row weir_pool_rows[] = {
+    [WEIR_POOL_FROM] = {.key = "from",
+        .type = WEIR_TYPE_LIST,
+        .help = "What feeds the pool: all ports, or all pools."},
+    [WEIR_POOL_STAGES] = {.key = "stages",
+        .type = WEIR_TYPE_LIST,
+        .help = "What happens to a packet, in order; each a word, or a map with one key."},
+    [WEIR_POOL_SHARD_BY] = {.key = "shard-by",
+        .type = WEIR_TYPE_WORD,
+        .optional = true,
+        .words = shard_by_words,
+        .help = "flow: packets of one flow, both directions, always go to the same worker, in order. "
+                "Mandatory if pools feed the pool, else forbidden."},
+    [WEIR_POOL_ON_FULL] = {.key = "on-full",
+        .type = WEIR_TYPE_WORD,
+        .optional = true,
+        .words = on_full_words,
+        .reload = true,
+        .help =
+            "When the inbox is full. block: who feeds it stops receiving, nothing is lost here. drop: the "
+            "arriving packet is dropped, counted. Mandatory if pools feed the pool, else forbidden."},
+    [WEIR_POOL_DEPTH] = {.key = "depth",
+        .type = WEIR_TYPE_COUNT,
+        .unset = "1024",
+        .min = 64,
+        .max = 1 << 20,
+        .help =
+            "Packets that each ring of the inbox holds, a power of two; one ring joins each worker to each "
+            "that feeds it. Forbidden if ports feed the pool."},
+    [WEIR_POOL_WORKERS] = {.key = "workers",
+        .type = WEIR_TYPE_WORKERS,
+        .unset = "1",
+        .min = 1,
+        .max = 64,
+        .help = "Polling loops, each on a CPU of its own while there are enough."},
+    {.key = "take",
+        .type = WEIR_TYPE_LIST,
+        .help = "Classes that this pool takes of one that two share.",
+        .not_yet = later},
+    {.key = "deadline", .type = WEIR_TYPE_DURATION, .help = "Drop packets that are older.", .not_yet = later},
+    {.key = NULL},
+};
+
+static const struct {
+    const char *key, *word;
+} later_words[] = {{"shard-by", "tenant"}, {"shard-by", "class"}, {"on-full", "shed"}};
+
+/* ---- looking up ---- */
+
+size_t weir_rows_count(const struct weir_key_row *rows)
+{
+    size_t n = 0;
+    while (rows != NULL && rows[n].key != NULL)
+        n++;
+    return n;
+}
+
+const struct weir_key_row *weir_row_find(const struct weir_key_row *rows, const char *key)
+{
+    for (; rows != NULL && rows->key != NULL; rows++)
+        if (strcmp(rows->key, key) == 0)
+            return rows;
+    return NULL;
+}
+
+const struct weir_key_table *weir_table_find(const struct weir_key_table *tables, const char *name)
+{
+    for (; tables->name != NULL; tables++)
+        if (strcmp(tables->name, name) == 0)
+            return tables;
+    return NULL;
+}
+
+const char *weir_word_not_yet(const char *key, const char *word)
+{
+    for (size_t i = 0; i < sizeof later_words / sizeof later_words[0]; i++)
+        if (strcmp(later_words[i].key, key) == 0 && strcmp(later_words[i].word, word) == 0)
+            return later;
+    return NULL;
+}
+
+bool weir_name_fits(const char *name)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    size_t length = strlen(name);
+    return length >= 1 && length <= WEIR_NAME_BYTES_MAX && strspn(name, letters) == length;
+}
+
+/* ---- reading a value ---- */
+
+static bool out_of_range(const struct weir_key_row *row, uint64_t number)
+{
+    return number < row->min || (row->max != 0 && number > row->max);
+}
+
+static bool explain(const struct weir_key_row *row, enum weir_key_type type, enum weir_quantity_fault fault,
+    const char *text, FILE *complaint)
+{
+    fprintf(complaint, "%s ", row->key);
+    weir_quantity_explain(type, fault, text, complaint);
+    return false;
+}
+
+static bool refuse(const struct weir_key_row *row, const char *text, const char *why, FILE *complaint)
+{
+    fprintf(complaint, "%s ", row->key);
+    weir_write_quoted(complaint, text);
+    fprintf(complaint, " %s; allowed: ", why);
+    weir_row_write_allowed(row, complaint);
+    return false;
+}
+
+static bool parse_quantity(
+    const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
+{
+    struct weir_quantity q;
+    enum weir_quantity_fault fault = weir_quantity_parse(row->type, text, &q);
+    if (fault != WEIR_QUANTITY_FINE)
+        return explain(row, row->type, fault, text, complaint);
+    if (out_of_range(row, q.number))
+        return refuse(row, text, "is out of range", complaint);
+    value->number = q.number;
+    value->in_packets = q.in_packets;
+    return true;
+}
+
+static bool find_word(const struct weir_key_row *row, const char *text, uint64_t *index)
+{
+    for (*index = 0; row->words != NULL && row->words[*index] != NULL; ++*index)
+        if (strcmp(row->words[*index], text) == 0)
+            return true;
+    return false;
+}
+
+static bool parse_word(
+    const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
+{
+    if (find_word(row, text, &value->number))
+        return true;
+    const char *not_yet = weir_word_not_yet(row->key, text);
+    if (not_yet != NULL)
+        return refuse(row, text, not_yet, complaint);
+    struct weir_guess guess = {.written = text};
+    for (size_t i = 0; row->words[i] != NULL; i++)
+        weir_guess_try(&guess, row->words[i]);
+    refuse(row, text, "is not known", complaint);
+    weir_guess_write(&guess, complaint);
+    return false;
+}
+
+/* LOW or LOW-HIGH. The row's bounds hold for both. */
+static bool parse_range(const struct weir_key_row *row, enum weir_key_type type, const char *text,
+    struct weir_value *value, FILE *complaint)
+{
+    char low[32] = "";
+    const char *dash = *text == '\0' ? NULL : strchr(text + 1, '-'); /* one in front is a sign */
+    struct weir_quantity from = {0}, to = {0};
+    if (dash != NULL && (size_t)(dash - text) < sizeof low)
+        memcpy(low, text, (size_t)(dash - text));
+    enum weir_quantity_fault fault = weir_quantity_parse(type, dash != NULL ? dash + 1 : text, &to);
+    if (dash != NULL &&
+        (fault != WEIR_QUANTITY_FINE || weir_quantity_parse(type, low, &from) != WEIR_QUANTITY_FINE))
+        return refuse(row, text, "is no range", complaint);
+    if (fault != WEIR_QUANTITY_FINE)
+        return explain(row, type, fault, text, complaint);
+    if (dash == NULL)
+        from = to;
+    if (out_of_range(row, from.number) || out_of_range(row, to.number))
+        return refuse(row, text, "is out of range", complaint);
+    if (from.number > to.number)
+        return refuse(row, text, "begins above its end", complaint);
+    value->number = from.number;
+    value->high = to.number;
+    return true;
+}
+
+static bool parse_size(
+    const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
+{
+    if (find_word(row, text, &value->word))
+        return true;
+    value->word = 0;
+    return parse_range(row, WEIR_TYPE_BYTES, text, value, complaint);
+}
+
+static bool parse_workers(
+    const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
+{
+    if (!parse_range(row, WEIR_TYPE_COUNT, text, value, complaint))
+        return false;
+    if (strchr(text, '-') != NULL)
+        return refuse(row, text, "is an elastic pool, which comes in a later version of weir", complaint);
+    return true;
+}
+
+static bool parse_string(
+    const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
+{
+    (void)value;
+    return *text != '\0' || refuse(row, text, "is empty", complaint);
+}
+
+/* Syntax only: which CPUs there are is for the topology to say. */
+static bool parse_cpus(
+    const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
+{
+    (void)value;
+    static const char digits[] = "0123456789";
+    if (strcmp(text, "auto") == 0)
+        return true;
+    for (const char *at = text;; at++) {
+        at += *at == '!';
+        size_t length = strspn(at, digits);
+        unsigned long first = strtoul(at, NULL, 10), last = first;
+        bool fine = length > 0 && length <= 5;
+        at += length;
+        if (*at == '-') {
+            length = strspn(++at, digits);
+            last = strtoul(at, NULL, 10);
+            fine &= length > 0 && length <= 5;
+            at += length;
+        }
+        if (!fine || first > last || last > 65535 || (*at != ',' && *at != '\0'))
+            return refuse(row, text, "is no list of CPUs", complaint);
+        if (*at == '\0')
+            return true;
+    }
+}
+
+static bool is_port(const char *text)
+{
+    size_t length = strspn(text, "0123456789");
+    return length > 0 && length <= 5 && text[length] == '\0' && strtoul(text, NULL, 10) <= UINT16_MAX;
+}
+
+static bool parse_listen(
+    const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
+{
+    (void)value;
+    char host[INET6_ADDRSTRLEN + 2];
+    struct in6_addr address; /* room for either family */
+    if (strcmp(text, "off") == 0)
+        return true;
+    const char *colon = strrchr(text, ':');
+    size_t length = colon == NULL ? 0 : (size_t)(colon - text);
+    if (length == 0 || length >= sizeof host || !is_port(colon + 1))
+        return refuse(row, text, "is no address with a port", complaint);
+    memcpy(host, text, length);
+    host[length] = '\0';
+    bool v6 = host[0] == '[' && host[length - 1] == ']';
+    if (v6)
+        host[length - 1] = '\0';
+    if (inet_pton(v6 ? AF_INET6 : AF_INET, host + v6, &address) != 1)
+        return refuse(row, text, "is no address with a port", complaint);
+    return true;
+}
+
+typedef bool parser(const struct weir_key_row *, const char *, struct weir_value *, FILE *);
+
+static parser *const parsers[] = {
+    [WEIR_TYPE_COUNT] = parse_quantity,
+    [WEIR_TYPE_BYTES] = parse_quantity,
+    [WEIR_TYPE_DURATION] = parse_quantity,
+    [WEIR_TYPE_RATE] = parse_quantity,
+    [WEIR_TYPE_WORD] = parse_word,
+    [WEIR_TYPE_SIZE] = parse_size,
+    [WEIR_TYPE_STRING] = parse_string,
+    [WEIR_TYPE_WORKERS] = parse_workers,
+    [WEIR_TYPE_CPUS] = parse_cpus,
+    [WEIR_TYPE_LISTEN] = parse_listen,
+};
+
+bool weir_row_parse(
+    const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
+{
+    assert(row->type < sizeof parsers / sizeof parsers[0]);
+    return parsers[row->type](row, text, value, complaint);
+}
+
+/* ---- writing what is allowed ---- */
+
+static void write_bounds(const struct weir_key_row *row, enum weir_key_type type, FILE *to)
+{
+    if (row->min == row->max && row->max != 0) {
+        weir_quantity_write(type, (struct weir_quantity){.number = row->min}, to);
+        return;
+    }
+    weir_quantity_write(type, (struct weir_quantity){.number = row->min}, to);
+    if (row->max == 0 || row->max == UINT64_MAX) {
+        fputs(" or more", to);
+        return;
+    }
+    fputs(" .. ", to);
+    weir_quantity_write(type, (struct weir_quantity){.number = row->max}, to);
+}
+
+void weir_row_write_allowed(const struct weir_key_row *row, FILE *to)
+{
+    bool first = true;
+    switch (row->type) {
+    case WEIR_TYPE_COUNT:
+    case WEIR_TYPE_BYTES:
+    case WEIR_TYPE_DURATION:
+    case WEIR_TYPE_WORKERS:
+        write_bounds(row, row->type == WEIR_TYPE_WORKERS ? WEIR_TYPE_COUNT : row->type, to);
+        break;
+    case WEIR_TYPE_SIZE:
+        write_bounds(row, WEIR_TYPE_BYTES, to);
+        fputs(", a range LOW-HIGH", to);
+        first = false;
+        /* fall through */
+    case WEIR_TYPE_WORD:
+        for (const char *const *w = row->words; w != NULL && *w != NULL; w++)
+            weir_write_listed(to, *w, &first);
+        break;
+    case WEIR_TYPE_RATE:
+        fputs("a rate, or `max`", to);
+        break;
+    case WEIR_TYPE_STRING:
+        fputs("text", to);
+        break;
+    case WEIR_TYPE_CPUS:
+        fputs("`auto`, or a list like 0-3,8,!2", to);
+        break;
+    case WEIR_TYPE_LISTEN:
+        fputs("`off`, IPV4:PORT, [IPV6]:PORT", to);
+        break;
+    case WEIR_TYPE_LIST:
+        fputs("a list", to);
+        break;
+    case WEIR_TYPE_MAP:
+        fputs("a map", to);
+        break;
+    case WEIR_TYPE_PORT_MAP:
+        fputs("port: port", to);
+        break;
+    }
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The keys that belong to no stage and no port kind, and how a row reads one value. */
+#ifndef WEIR_CONFIG_KEY_TABLE_H
+#define WEIR_CONFIG_KEY_TABLE_H
+
+#include "config/config.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Limits of this version. Ports and transmitting workers: the data plane's tables have 64 entries. Workers:
+ * lcores are numbered below 128, one of them is the control thread's. */
+#define WEIR_PORTS_LIMIT 64
+#define WEIR_TRANSMITTERS_LIMIT 64
+#define WEIR_WORKERS_LIMIT 127
+#define WEIR_POOLS_LIMIT WEIR_WORKERS_LIMIT
+#define WEIR_STAGES_LIMIT 64
+#define WEIR_NAME_BYTES_MAX 32
+
+/* The working rows of each table come first, in the order of its enum; then those to come. */
+enum weir_top_key {
+    WEIR_TOP_VERSION,
+    WEIR_TOP_SEED,
+    WEIR_TOP_NAME,
+    WEIR_TOP_MEMORY,
+    WEIR_TOP_CPUS,
+    WEIR_TOP_PORTS,
+    WEIR_TOP_POOLS,
+    WEIR_TOP_LISTEN,
+    WEIR_TOP_LOG,
+    WEIR_TOP_DRAIN_TIMEOUT,
+    WEIR_TOP_STOP_AFTER,
+    WEIR_TOP_KEYS
+};
+enum weir_pool_key {
+    WEIR_POOL_FROM,
+    WEIR_POOL_STAGES,
+    WEIR_POOL_SHARD_BY,
+    WEIR_POOL_ON_FULL,
+    WEIR_POOL_DEPTH,
+    WEIR_POOL_WORKERS,
+    WEIR_POOL_KEYS
+};
+extern const struct weir_key_row weir_top_rows[], weir_port_rows[], weir_pool_rows[]; /* end with key NULL */
+
+size_t weir_rows_count(const struct weir_key_row *); /* NULL = 0 */
+const struct weir_key_row *weir_row_find(const struct weir_key_row *, const char *key);
+const struct weir_key_table *weir_table_find(const struct weir_key_table *, const char *name);
+
+/* Words of the grammar whose feature comes later (`on-full: shed`), or NULL. */
+const char *weir_word_not_yet(const char *key, const char *word);
+
+/* Port and pool names: letters, digits, `_` and `-`, 1 to 32. */
+bool weir_name_fits(const char *);
+
+/* Read one value as `row` says, into number, high, word and in_packets. Returns true, or false with the
+ * complaint written. The row is of none of the types LIST, MAP, PORT_MAP. */
+bool weir_row_parse(const struct weir_key_row *row, const char *text, struct weir_value *, FILE *complaint);
+
+/* "64 .. 1048576", "block, drop", …: what weir_row_parse() accepts. */
+void weir_row_write_allowed(const struct weir_key_row *, FILE *);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

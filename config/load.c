@@ -1,0 +1,712 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Document → values. Every table of the grammar is read by match_keys() and load_values(); what differs
+ * between the top, a port, a pool and a stage is only what becomes of keys that hold a list or a map. */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/draft.h"
+#include "config/source.h"
+
+/* ---- memory: it all goes at once ---- */
+
+struct block {
+    struct block *next;
+    max_align_t memory[];
+};
+
+/* What weir_config_load() returns a part of. */
+struct whole {
+    struct weir_config config;
+    struct block *blocks;
+};
+
+struct loader {
+    struct weir_draft draft;
+    struct whole *whole;
+    yaml_document_t *document;
+    bool names_known; /* else who is named cannot be told from a slip of the pen */
+};
+
+static void *take(struct loader *l, size_t n, size_t size)
+{
+    struct block *b = calloc(1, sizeof *b + n * size); /* n is bounded by WEIR_SOURCE_BYTES_MAX */
+    if (b == NULL)
+        abort(); /* a few kilobytes at the start of the process */
+    b->next = l->whole->blocks;
+    l->whole->blocks = b;
+    return b->memory;
+}
+
+static char *take_text(struct loader *l, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    return memcpy(take(l, size, 1), text, size);
+}
+
+void weir_config_free(struct weir_config *config)
+{
+    struct whole *w = (struct whole *)config; /* its first member */
+    if (w == NULL)
+        return;
+    while (w->blocks != NULL) {
+        struct block *b = w->blocks;
+        w->blocks = b->next;
+        free(b);
+    }
+    free(w);
+}
+
+/* ---- nodes ---- */
+
+static const yaml_node_t *node_at(const struct loader *l, int index)
+{
+    return yaml_document_get_node(l->document, index);
+}
+
+static struct weir_place place_at(const struct loader *l, int index)
+{
+    return weir_source_place(node_at(l, index));
+}
+
+static const char *text_at(const struct loader *l, int index)
+{
+    return weir_source_text(node_at(l, index));
+}
+
+/* `generator:` with nothing behind it is an empty map. */
+static bool is_nothing(const yaml_node_t *node)
+{
+    return node->type == YAML_SCALAR_NODE && node->data.scalar.length == 0;
+}
+
+struct pairs {
+    const yaml_node_pair_t *start, *top;
+};
+
+static struct pairs pairs_at(const struct loader *l, int map)
+{
+    const yaml_node_t *node = node_at(l, map);
+    if (node->type != YAML_MAPPING_NODE)
+        return (struct pairs){NULL, NULL};
+    return (struct pairs){node->data.mapping.pairs.start, node->data.mapping.pairs.top};
+}
+
+struct items {
+    const yaml_node_item_t *start;
+    uint32_t n;
+};
+
+/* False after a complaint. */
+static bool items_at(
+    struct loader *l, int list, const char *key, const char *example, uint32_t max, struct items *to)
+{
+    const yaml_node_t *node = node_at(l, list);
+    if (node->type != YAML_SEQUENCE_NODE) {
+        weir_complain(l->draft.complaints, weir_source_place(node), "%s is no list; allowed: a list like %s",
+            key, example);
+        return false;
+    }
+    size_t n = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
+    if (n == 0 || n > max) {
+        weir_complain(
+            l->draft.complaints, weir_source_place(node), "%s has %zu items; allowed: 1 .. %u", key, n, max);
+        return false;
+    }
+    *to = (struct items){node->data.sequence.items.start, (uint32_t)n};
+    return true;
+}
+
+/* The word that stands there, or NULL after a complaint. */
+static const char *word_at(struct loader *l, int index, const char *what)
+{
+    const char *text = text_at(l, index);
+    if (text == NULL)
+        weir_complain(l->draft.complaints, place_at(l, index), "a %s must be a single word", what);
+    return text;
+}
+
+/* ---- the keys of a map ---- */
+
+/* Which map it is, for messages: "pool `work`", "stage `admit`", "the configuration". */
+struct subject {
+    const char *kind, *name;
+    struct weir_place place;
+};
+
+static void write_subject(FILE *to, const struct subject *s)
+{
+    fputs(s->kind, to);
+    if (s->name != NULL) {
+        fputc(' ', to);
+        weir_write_quoted(to, s->name);
+    }
+}
+
+static void write_usable_keys(FILE *to, const struct weir_key_row *rows)
+{
+    bool first = true;
+    fputs("; allowed: ", to);
+    for (const struct weir_key_row *r = rows; r != NULL && r->key != NULL; r++)
+        if (r->not_yet == NULL)
+            weir_write_listed(to, r->key, &first);
+    if (first)
+        fputs("no key", to);
+}
+
+/* Index of the row that was probably meant, or -1. */
+static int complain_unknown(
+    struct loader *l, int key, const struct subject *s, const struct weir_key_row *rows)
+{
+    struct weir_guess guess = {.written = text_at(l, key)};
+    int meant = -1;
+    for (int i = 0; rows != NULL && rows[i].key != NULL; i++) {
+        const char *before = guess.best;
+        weir_guess_try(&guess, rows[i].key);
+        meant = guess.best != before ? i : meant;
+    }
+    FILE *to = weir_complaint_begin(l->draft.complaints, place_at(l, key));
+    fputs("unknown key ", to);
+    weir_write_quoted(to, guess.written);
+    fputs(" in ", to);
+    write_subject(to, s);
+    write_usable_keys(to, rows);
+    weir_guess_write(&guess, to);
+    weir_complaint_end(l->draft.complaints);
+    return meant;
+}
+
+static void complain_missing(struct loader *l, const struct subject *s, const struct weir_key_row *row)
+{
+    FILE *to = weir_complaint_begin(l->draft.complaints, s->place);
+    write_subject(to, s);
+    fprintf(to, " needs `%s`", row->key);
+    if (row->type != WEIR_TYPE_STRING) {
+        fputs("; allowed: ", to);
+        weir_row_write_allowed(row, to);
+    }
+    weir_complaint_end(l->draft.complaints);
+}
+
+/* Node of each row's value in a map, 0 = not written, -1 = refused. Complains of keys that are unknown,
+ * doubled, to come, or missing. `found` has one entry a row. */
+static bool match_keys(
+    struct loader *l, int map, const struct subject *s, const struct weir_key_row *rows, int *found)
+{
+    struct weir_complaints *c = l->draft.complaints;
+    const yaml_node_t *node = node_at(l, map);
+    if (node->type != YAML_MAPPING_NODE && !is_nothing(node)) {
+        FILE *to = weir_complaint_begin(c, weir_source_place(node));
+        write_subject(to, s);
+        fputs(" is no map", to);
+        write_usable_keys(to, rows);
+        weir_complaint_end(c);
+        return false;
+    }
+    struct pairs pairs = pairs_at(l, map);
+    for (const yaml_node_pair_t *p = pairs.start; p < pairs.top; p++) {
+        const char *key = word_at(l, p->key, "key");
+        if (key == NULL)
+            continue;
+        const struct weir_key_row *row = weir_row_find(rows, key);
+        if (row == NULL) {
+            int meant = complain_unknown(l, p->key, s, rows);
+            if (meant >= 0 && found[meant] == 0)
+                found[meant] = -1;
+        } else if (row->not_yet != NULL) {
+            weir_complain(c, place_at(l, p->key), "`%s` %s", key, row->not_yet);
+        } else if (found[row - rows] != 0) {
+            weir_complain(c, place_at(l, p->key), "`%s` is written a second time", key);
+        } else {
+            found[row - rows] = p->value;
+        }
+    }
+    for (size_t i = 0; i < weir_rows_count(rows); i++)
+        if (found[i] == 0 && rows[i].unset == NULL && !rows[i].optional && rows[i].not_yet == NULL)
+            complain_missing(l, s, &rows[i]);
+    return true;
+}
+
+/* ---- values ---- */
+
+static bool is_scalar_type(enum weir_key_type type)
+{
+    return type != WEIR_TYPE_LIST && type != WEIR_TYPE_MAP && type != WEIR_TYPE_PORT_MAP;
+}
+
+static void load_written(
+    struct loader *l, const struct weir_key_row *row, int index, struct weir_value *value)
+{
+    const char *text = text_at(l, index);
+    FILE *to = weir_complaint_begin(l->draft.complaints, place_at(l, index));
+    if (text == NULL) {
+        fprintf(to, "%s is no single value; allowed: ", row->key);
+        weir_row_write_allowed(row, to);
+    } else if (weir_row_parse(row, text, value, to)) {
+        value->set = true;
+        value->text = take_text(l, text);
+        value->place = place_at(l, index);
+    }
+    weir_complaint_end(l->draft.complaints);
+}
+
+static void load_default(struct loader *l, const struct weir_key_row *row, struct weir_value *value)
+{
+    char *mistake = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&mistake, &size);
+    if (to == NULL)
+        abort();
+    bool fine = weir_row_parse(row, row->unset, value, to);
+    fclose(to);
+    free(mistake);
+    assert(fine); /* a table with a wrong default */
+    value->set = fine;
+    value->text = take_text(l, row->unset);
+}
+
+static struct weir_value *load_values(struct loader *l, const struct weir_key_row *rows, const int *found)
+{
+    size_t n = weir_rows_count(rows);
+    struct weir_value *values = take(l, n, sizeof *values);
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].not_yet != NULL || !is_scalar_type(rows[i].type))
+            continue;
+        if (found[i] > 0)
+            load_written(l, &rows[i], found[i], &values[i]);
+        else if (rows[i].unset != NULL)
+            load_default(l, &rows[i], &values[i]);
+    }
+    return values;
+}
+
+/* ---- names ---- */
+
+/* Complains of a name that is misspelled, or that a port or pool before it has. */
+static char *load_name(struct loader *l, int key, const char *what)
+{
+    const struct weir_config *config = l->draft.config;
+    struct weir_complaints *c = l->draft.complaints;
+    const char *name = word_at(l, key, "name");
+    bool fine = name != NULL && weir_name_fits(name);
+    if (name != NULL && !fine) {
+        FILE *to = weir_complaint_begin(c, place_at(l, key));
+        fputs("name ", to);
+        weir_write_quoted(to, name);
+        fprintf(to, " is not spelled like a name; allowed: 1 to %d letters, digits, _ and -",
+            WEIR_NAME_BYTES_MAX);
+        weir_complaint_end(c);
+    }
+    for (uint32_t i = 0; fine && i < config->n_ports; i++)
+        if (config->ports[i].name != NULL && strcmp(config->ports[i].name, name) == 0)
+            weir_complain(c, place_at(l, key), "%s `%s` has the name of the port in line %u", what, name,
+                config->ports[i].place.line);
+    for (uint32_t i = 0; fine && i < config->n_pools; i++)
+        if (config->pools[i].name != NULL && strcmp(config->pools[i].name, name) == 0)
+            weir_complain(c, place_at(l, key), "%s `%s` has the name of the pool in line %u", what, name,
+                config->pools[i].place.line);
+    return take_text(l, name != NULL ? name : "");
+}
+
+/* How many members a map of ports or pools has; 0 after a complaint. */
+static uint32_t count_members(struct loader *l, int map, const char *key, uint32_t max)
+{
+    if (map <= 0) /* said so already */
+        return 0;
+    const yaml_node_t *node = node_at(l, map);
+    struct pairs pairs = pairs_at(l, map);
+    size_t n = (size_t)(pairs.top - pairs.start);
+    if (node->type != YAML_MAPPING_NODE && !is_nothing(node))
+        weir_complain(l->draft.complaints, weir_source_place(node), "%s is no map; allowed: NAME: {…}", key);
+    else if (n == 0 || n > max)
+        weir_complain(
+            l->draft.complaints, weir_source_place(node), "%s has %zu names; allowed: 1 .. %u", key, n, max);
+    return n > max ? 0 : (uint32_t)n;
+}
+
+static void name_ports(struct loader *l, int map)
+{
+    struct weir_config *config = l->draft.config;
+    uint32_t n = count_members(l, map, "ports", WEIR_PORTS_LIMIT);
+    config->ports = take(l, n, sizeof *config->ports);
+    for (; config->n_ports < n; config->n_ports++) {
+        int key = pairs_at(l, map).start[config->n_ports].key;
+        struct weir_config_port *port = &config->ports[config->n_ports];
+        port->name = load_name(l, key, "port");
+        port->place = place_at(l, key);
+    }
+}
+
+static void name_pools(struct loader *l, int map)
+{
+    struct weir_config *config = l->draft.config;
+    uint32_t n = count_members(l, map, "pools", WEIR_POOLS_LIMIT);
+    config->pools = take(l, n, sizeof *config->pools);
+    l->draft.pools = take(l, n, sizeof *l->draft.pools);
+    for (; config->n_pools < n; config->n_pools++) {
+        int key = pairs_at(l, map).start[config->n_pools].key;
+        struct weir_config_pool *pool = &config->pools[config->n_pools];
+        pool->name = load_name(l, key, "pool");
+        pool->place = place_at(l, key);
+    }
+}
+
+static int32_t find_port(const struct weir_config *config, const char *name)
+{
+    for (uint32_t i = 0; i < config->n_ports; i++)
+        if (strcmp(config->ports[i].name, name) == 0)
+            return (int32_t)i;
+    return -1;
+}
+
+static int32_t find_pool(const struct weir_config *config, const char *name)
+{
+    for (uint32_t i = 0; i < config->n_pools; i++)
+        if (strcmp(config->pools[i].name, name) == 0)
+            return (int32_t)i;
+    return -1;
+}
+
+static void complain_nobody(struct loader *l, int index, const char *name, const char *what, bool pools_too)
+{
+    if (!l->names_known)
+        return;
+    const struct weir_config *config = l->draft.config;
+    struct weir_guess guess = {.written = name};
+    for (uint32_t i = 0; i < config->n_ports; i++)
+        weir_guess_try(&guess, config->ports[i].name);
+    for (uint32_t i = 0; pools_too && i < config->n_pools; i++)
+        weir_guess_try(&guess, config->pools[i].name);
+    FILE *to = weir_complaint_begin(l->draft.complaints, place_at(l, index));
+    fprintf(to, "no %s is named ", what);
+    weir_write_quoted(to, name);
+    weir_guess_write(&guess, to);
+    weir_complaint_end(l->draft.complaints);
+}
+
+/* ---- ports ---- */
+
+/* The kinds and the keys of a port as rows of one table; one more than `*n_kinds` + weir_port_rows. */
+static struct weir_key_row *port_table(struct loader *l, size_t *n_kinds)
+{
+    const struct weir_key_table *kinds = l->draft.vocabulary->port_kinds;
+    size_t n = 0, more = weir_rows_count(weir_port_rows);
+    while (kinds[n].name != NULL)
+        n++;
+    struct weir_key_row *rows = take(l, n + more + 1, sizeof *rows);
+    for (size_t i = 0; i < n; i++)
+        rows[i] = (struct weir_key_row){.key = kinds[i].name,
+            .type = kinds[i].string ? WEIR_TYPE_STRING : WEIR_TYPE_MAP,
+            .optional = true,
+            .not_yet = kinds[i].not_yet};
+    memcpy(rows + n, weir_port_rows, more * sizeof *rows);
+    *n_kinds = n;
+    return rows;
+}
+
+static void complain_no_kind(struct loader *l, const struct subject *s, const struct weir_key_row *rows)
+{
+    FILE *to = weir_complaint_begin(l->draft.complaints, s->place);
+    write_subject(to, s);
+    fputs(" has no kind", to);
+    write_usable_keys(to, rows);
+    weir_complaint_end(l->draft.complaints);
+}
+
+static void load_kind(
+    struct loader *l, struct weir_config_port *port, const struct weir_key_row *row, int index)
+{
+    if (port->kind->string) {
+        struct weir_value value = {0};
+        load_written(l, row, index, &value);
+        port->text = value.text;
+        return;
+    }
+    const struct subject s = {port->kind->name, NULL, place_at(l, index)};
+    int *found = take(l, weir_rows_count(port->kind->rows), sizeof *found);
+    if (match_keys(l, index, &s, port->kind->rows, found))
+        port->values = load_values(l, port->kind->rows, found);
+}
+
+static void load_port(struct loader *l, struct weir_config_port *port, int map)
+{
+    size_t n_kinds;
+    const struct subject s = {"port", port->name, port->place};
+    const struct weir_key_row *rows = port_table(l, &n_kinds);
+    int *found = take(l, weir_rows_count(rows), sizeof *found);
+    size_t before = l->draft.complaints->n + l->draft.complaints->more;
+    if (!match_keys(l, map, &s, rows, found))
+        return;
+    for (size_t i = 0; i < n_kinds; i++) {
+        if (found[i] <= 0)
+            continue;
+        if (port->kind != NULL) {
+            weir_complain(l->draft.complaints, place_at(l, found[i]),
+                "port `%s` is a `%s` already; allowed: one kind", port->name, port->kind->name);
+            continue;
+        }
+        port->kind = &l->draft.vocabulary->port_kinds[i];
+        load_kind(l, port, &rows[i], found[i]);
+    }
+    if (port->kind == NULL && before == l->draft.complaints->n + l->draft.complaints->more)
+        complain_no_kind(l, &s, rows);
+}
+
+/* ---- stages ---- */
+
+static bool load_pair(struct loader *l, const yaml_node_pair_t *p, struct weir_value *value)
+{
+    const struct weir_config *config = l->draft.config;
+    const char *from = word_at(l, p->key, "port"), *to = word_at(l, p->value, "port");
+    if (from == NULL || to == NULL)
+        return false;
+    int32_t from_port = find_port(config, from), to_port = find_port(config, to);
+    if (from_port < 0)
+        complain_nobody(l, p->key, from, "port", false);
+    if (to_port < 0)
+        complain_nobody(l, p->value, to, "port", false);
+    if (from_port < 0 || to_port < 0)
+        return false;
+    for (uint32_t i = 0; i < value->n_pairs; i++) {
+        if (value->pairs[i].from == (uint32_t)from_port) {
+            weir_complain(l->draft.complaints, place_at(l, p->key), "`%s` is written a second time", from);
+            return false;
+        }
+    }
+    const struct weir_config_port *out = &config->ports[to_port];
+    if (out->kind != NULL && out->kind->receive_only)
+        weir_complain(l->draft.complaints, place_at(l, p->value),
+            "port `%s` is a `%s`, which cannot transmit", to, out->kind->name);
+    value->pairs[value->n_pairs++] = (struct weir_port_pair){(uint32_t)from_port, (uint32_t)to_port};
+    return true;
+}
+
+/* The whole map of the stage is `port: port`. NULL after a complaint. */
+static struct weir_value *load_port_map(struct loader *l, int map, const struct subject *s)
+{
+    struct pairs pairs = pairs_at(l, map);
+    struct weir_value *value = take(l, 1, sizeof *value);
+    if (pairs.start == pairs.top) {
+        FILE *to = weir_complaint_begin(l->draft.complaints, place_at(l, map));
+        write_subject(to, s);
+        fputs(" needs a map; allowed: INPUT-PORT: OUTPUT-PORT", to);
+        weir_complaint_end(l->draft.complaints);
+        return NULL;
+    }
+    value->set = true;
+    value->text = take_text(l, "");
+    value->place = place_at(l, map);
+    value->pairs = take(l, (size_t)(pairs.top - pairs.start), sizeof *value->pairs);
+    bool fine = true;
+    for (const yaml_node_pair_t *p = pairs.start; p < pairs.top; p++)
+        fine &= load_pair(l, p, value);
+    return fine ? value : NULL;
+}
+
+static void complain_unknown_stage(struct loader *l, int index, const char *name)
+{
+    struct weir_guess guess = {.written = name};
+    bool first = true;
+    FILE *to = weir_complaint_begin(l->draft.complaints, place_at(l, index));
+    fputs("unknown stage ", to);
+    weir_write_quoted(to, name);
+    fputs("; allowed: ", to);
+    for (const struct weir_key_table *t = l->draft.vocabulary->stages; t->name != NULL; t++) {
+        weir_guess_try(&guess, t->name);
+        if (t->not_yet == NULL)
+            weir_write_listed(to, t->name, &first);
+    }
+    weir_guess_write(&guess, to);
+    weir_complaint_end(l->draft.complaints);
+}
+
+/* A word, or a map with one key. Leaves stage->table NULL after a complaint. */
+static void load_stage(struct loader *l, struct weir_config_stage *stage, int index)
+{
+    struct pairs pairs = pairs_at(l, index);
+    bool is_map = node_at(l, index)->type == YAML_MAPPING_NODE;
+    const char *name = NULL;
+    int key = index;
+    if (is_map && pairs.top - pairs.start == 1) {
+        key = pairs.start->key;
+        name = word_at(l, key, "stage");
+    } else if (!is_map) {
+        name = text_at(l, index);
+    }
+    stage->place = place_at(l, key);
+    if (name == NULL) {
+        weir_complain(l->draft.complaints, place_at(l, index),
+            "a stage is a word, or a map with one key, as in [validate, {burn: {cycles: 300}}]");
+        return;
+    }
+    const struct weir_key_table *table = weir_table_find(l->draft.vocabulary->stages, name);
+    if (table == NULL) {
+        complain_unknown_stage(l, key, name);
+        return;
+    }
+    if (table->not_yet != NULL) {
+        weir_complain(l->draft.complaints, stage->place, "`%s` %s", name, table->not_yet);
+        return;
+    }
+    stage->table = table;
+    const struct subject s = {"stage", table->name, stage->place};
+    int *found = take(l, weir_rows_count(table->rows), sizeof *found);
+    if (table->rows != NULL && table->rows[0].key != NULL && table->rows[0].type == WEIR_TYPE_PORT_MAP) {
+        stage->values = load_port_map(l, is_map ? pairs.start->value : index, &s);
+    } else if (is_map) {
+        if (match_keys(l, pairs.start->value, &s, table->rows, found))
+            stage->values = load_values(l, table->rows, found);
+    } else {
+        for (const struct weir_key_row *r = table->rows; r != NULL && r->key != NULL; r++)
+            if (r->unset == NULL && !r->optional && r->not_yet == NULL)
+                complain_missing(l, &s, r);
+        stage->values = load_values(l, table->rows, found);
+    }
+}
+
+/* ---- pools ---- */
+
+static bool load_from(
+    struct loader *l, struct weir_config_pool *pool, struct weir_draft_pool *draft, int list)
+{
+    const struct weir_config *config = l->draft.config;
+    struct weir_complaints *c = l->draft.complaints;
+    struct items items;
+    if (list <= 0 || !items_at(l, list, "from", "[gen]", WEIR_POOLS_LIMIT, &items))
+        return false;
+    pool->from = take(l, items.n, sizeof *pool->from);
+    draft->from_places = take(l, items.n, sizeof *draft->from_places);
+    bool fine = true;
+    for (uint32_t i = 0; i < items.n; i++) {
+        const char *name = word_at(l, items.start[i], "port or pool");
+        int32_t port = name == NULL ? -1 : find_port(config, name);
+        int32_t other = name == NULL ? -1 : find_pool(config, name);
+        if (name == NULL || (port < 0 && other < 0)) {
+            if (name != NULL)
+                complain_nobody(l, items.start[i], name, "port or pool", true);
+            fine = false;
+            continue;
+        }
+        if (pool->n_from > 0 && pool->fed_by_ports != (port >= 0)) {
+            weir_complain(c, place_at(l, items.start[i]),
+                "from mixes ports and pools; allowed: all ports, or all pools");
+            fine = false;
+            continue;
+        }
+        uint32_t index = (uint32_t)(port >= 0 ? port : other);
+        for (uint32_t k = 0; k < pool->n_from; k++) {
+            if (pool->from[k] == index) {
+                weir_complain(c, place_at(l, items.start[i]), "`%s` is written a second time", name);
+                fine = false;
+            }
+        }
+        pool->fed_by_ports = port >= 0;
+        draft->from_places[pool->n_from] = place_at(l, items.start[i]);
+        pool->from[pool->n_from++] = index;
+    }
+    return fine;
+}
+
+static bool load_stages(struct loader *l, struct weir_config_pool *pool, int list)
+{
+    struct items items;
+    if (list <= 0 || !items_at(l, list, "stages", "[validate, meter]", WEIR_STAGES_LIMIT, &items))
+        return false;
+    bool fine = true;
+    pool->stages = take(l, items.n, sizeof *pool->stages);
+    for (; pool->n_stages < items.n; pool->n_stages++) {
+        load_stage(l, &pool->stages[pool->n_stages], items.start[pool->n_stages]);
+        fine &= pool->stages[pool->n_stages].values != NULL;
+    }
+    return fine;
+}
+
+static void load_pool(struct loader *l, uint32_t i, int map)
+{
+    struct weir_config_pool *pool = &l->draft.config->pools[i];
+    struct weir_draft_pool *draft = &l->draft.pools[i];
+    const struct subject s = {"pool", pool->name, pool->place};
+    int *found = take(l, weir_rows_count(weir_pool_rows), sizeof *found);
+    if (!match_keys(l, map, &s, weir_pool_rows, found)) {
+        l->draft.graph_known = false;
+        return;
+    }
+    memcpy(draft->values, load_values(l, weir_pool_rows, found), sizeof draft->values);
+    draft->from_known = load_from(l, pool, draft, found[WEIR_POOL_FROM]);
+    bool stages_known = load_stages(l, pool, found[WEIR_POOL_STAGES]);
+    l->draft.graph_known &= draft->from_known && stages_known;
+    pool->shard_by = (enum weir_shard_by)draft->values[WEIR_POOL_SHARD_BY].number;
+    pool->on_full = (enum weir_on_full)draft->values[WEIR_POOL_ON_FULL].number;
+    pool->depth = (uint32_t)draft->values[WEIR_POOL_DEPTH].number;
+    pool->workers = (uint32_t)draft->values[WEIR_POOL_WORKERS].number;
+    /* Refused keys count as written: that they are missing would be one complaint too many. */
+    draft->values[WEIR_POOL_SHARD_BY].set |= found[WEIR_POOL_SHARD_BY] != 0;
+    draft->values[WEIR_POOL_ON_FULL].set |= found[WEIR_POOL_ON_FULL] != 0;
+}
+
+/* ---- the top ---- */
+
+static void load_top(struct loader *l, const struct weir_value *values)
+{
+    struct weir_config *config = l->draft.config;
+    config->seed = values[WEIR_TOP_SEED].number;
+    config->name = values[WEIR_TOP_NAME].text;
+    config->memory = (enum weir_memory)values[WEIR_TOP_MEMORY].number;
+    config->cpus = values[WEIR_TOP_CPUS].text;
+    config->listen = values[WEIR_TOP_LISTEN].text;
+    config->listen_set = values[WEIR_TOP_LISTEN].set;
+    config->log = (enum weir_log_level)values[WEIR_TOP_LOG].number;
+    config->drain_timeout_ns = values[WEIR_TOP_DRAIN_TIMEOUT].number;
+    config->stop_after_ns = values[WEIR_TOP_STOP_AFTER].number;
+    if (config->name != NULL && !weir_name_fits(config->name))
+        weir_complain(l->draft.complaints, values[WEIR_TOP_NAME].place,
+            "name is not spelled like a name; allowed: 1 to %d letters, digits, _ and -",
+            WEIR_NAME_BYTES_MAX);
+}
+
+static void load_document(struct loader *l)
+{
+    const int root = 1;
+    const struct subject s = {"the configuration", NULL, place_at(l, root)};
+    struct weir_config *config = l->draft.config;
+    int *found = take(l, weir_rows_count(weir_top_rows), sizeof *found);
+    match_keys(l, root, &s, weir_top_rows, found);
+    load_top(l, load_values(l, weir_top_rows, found));
+    /* All names first: stages name ports, and a pool may stand before those that feed it. */
+    uint32_t before = l->draft.complaints->n + l->draft.complaints->more;
+    name_ports(l, found[WEIR_TOP_PORTS]);
+    name_pools(l, found[WEIR_TOP_POOLS]);
+    l->names_known = config->n_ports > 0 && config->n_pools > 0;
+    l->draft.graph_known = l->names_known && before == l->draft.complaints->n + l->draft.complaints->more;
+    for (uint32_t i = 0; i < config->n_ports; i++)
+        load_port(l, &config->ports[i], pairs_at(l, found[WEIR_TOP_PORTS]).start[i].value);
+    for (uint32_t i = 0; i < config->n_pools; i++)
+        load_pool(l, i, pairs_at(l, found[WEIR_TOP_POOLS]).start[i].value);
+}
+
+struct weir_config *weir_config_load(
+    const char *file, const char *const *sets, const struct weir_vocabulary *vocabulary, FILE *errors)
+{
+    struct weir_complaints complaints = {.n = 0};
+    yaml_document_t document;
+    struct whole *whole = calloc(1, sizeof *whole);
+    if (whole == NULL)
+        abort();
+    struct loader l = {
+        .draft = {.config = &whole->config, .vocabulary = vocabulary, .complaints = &complaints},
+        .whole = whole,
+        .document = &document};
+    whole->config.file = take_text(&l, file);
+    if (weir_source_open(file, sets, &document, &complaints)) {
+        load_document(&l);
+        weir_check(&l.draft);
+        yaml_document_delete(&document);
+    }
+    if (weir_complaints_none(&complaints))
+        return &whole->config;
+    weir_complaints_print(&complaints, strcmp(file, "-") == 0 ? "<stdin>" : file, sets, errors);
+    weir_complaints_free(&complaints);
+    weir_config_free(&whole->config);
+    return NULL;
+}

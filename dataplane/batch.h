@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A batch: what one step of a worker has in hand. */
+#ifndef WEIR_DATAPLANE_BATCH_H
+#define WEIR_DATAPLANE_BATCH_H
+
+#include "dataplane/descriptor.h"
+
+#define WEIR_BATCH 32
+
+struct weir_batch {
+    uint32_t n;
+    uint32_t port;    /* index of the port all packets came from; only in a pool fed by ports */
+    uint64_t now_tsc; /* start of this step, TSC cycles */
+    struct weir_desc desc[WEIR_BATCH] __attribute__((aligned(64)));
+};
+
+#endif

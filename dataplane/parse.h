@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One frame in, its flow out: key, hash and whether its headers can be believed.
+ *
+ * Understood: Ethernet, up to WEIR_PARSE_TAGS VLAN tags (0x8100, 0x88a8, 0x9100), IPv4 with options and
+ * fragments, IPv6 with up to WEIR_PARSE_EXTENSIONS extension headers and fragments, the ports of TCP, UDP
+ * and SCTP. Everything else that Ethernet carries is WEIR_KEY_L2.
+ *
+ * Not verified: checksums. They cost a pass over the header, network cards do it, and a box that is
+ * transparent on the wire leaves a damaged packet to the host that it is meant for.
+ *
+ * Source: RFC 791, 8200, 2675, 6946, 9293, 768, 9260; IEEE 802.1Q. */
+#ifndef WEIR_DATAPLANE_PARSE_H
+#define WEIR_DATAPLANE_PARSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "dataplane/descriptor.h"
+#include "dataplane/hash.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WEIR_PARSE_TAGS 4
+#define WEIR_PARSE_EXTENSIONS 8
+
+/* Why a frame is invalid. The rows from IP_VERSION on are of frames that claim to be IP. */
+#define WEIR_PARSE_REASONS(row)                                                                              \
+    row(FRAME_SHORT, "frame_short")                         /* less than an Ethernet header */               \
+        row(VLAN_HEADER_SHORT, "vlan_header_short")         /* ends inside a tag */                          \
+        row(VLAN_TOO_DEEP, "vlan_too_deep")                 /* more than WEIR_PARSE_TAGS tags */             \
+        row(LINK_BEYOND_CAPTURE, "link_beyond_capture")     /* cut capture: the tags are not in it */        \
+        row(IP_VERSION, "ip_version")                       /* disagrees with the EtherType */               \
+        row(HEADER_BEYOND_CAPTURE, "header_beyond_capture") /* cut capture: the headers are not in it */     \
+        row(IPV4_HEADER_SHORT, "ipv4_header_short")         /* the frame ends inside the header */           \
+        row(IHL_SHORT, "ihl_short")                         /* header length below 20 */                     \
+        row(IHL_BEYOND_FRAME, "ihl_beyond_frame")           /* options beyond the frame */                   \
+        row(TOTAL_LENGTH_SHORT, "total_length_short")       /* below the header length */                    \
+        row(TOTAL_LENGTH_BEYOND_FRAME, "total_length_beyond_frame") /* above what the frame holds */         \
+        row(IPV6_HEADER_SHORT, "ipv6_header_short")                 /* the frame ends inside the header */   \
+        row(PAYLOAD_LENGTH_BEYOND_FRAME, "payload_length_beyond_frame")                                      \
+            row(EXT_HEADER_SHORT, "ext_header_short") /* an extension header beyond the payload */           \
+        row(EXT_CHAIN_TOO_LONG, "ext_chain_too_long") /* more than WEIR_PARSE_EXTENSIONS headers */          \
+        row(TCP_HEADER_SHORT, "tcp_header_short")                                                            \
+            row(DOFF_LIES, "doff_lies") /* data offset below 20 or beyond the packet */                      \
+        row(UDP_HEADER_SHORT, "udp_header_short") row(UDP_LENGTH_SHORT, "udp_length_short") /* below 8 */    \
+        row(UDP_LENGTH_BEYOND_PACKET, "udp_length_beyond_packet")                                            \
+            row(SCTP_HEADER_SHORT, "sctp_header_short")
+
+enum weir_parse_reason {
+    WEIR_PARSE_OK,
+#define WEIR_PARSE_ENUM(NAME, text) WEIR_PARSE_##NAME,
+    WEIR_PARSE_REASONS(WEIR_PARSE_ENUM)
+#undef WEIR_PARSE_ENUM
+        WEIR_PARSE_REASONS_END
+};
+
+/* Names by reason; [WEIR_PARSE_OK] is "ok". */
+extern const char *const weir_parse_reason_names[WEIR_PARSE_REASONS_END];
+
+enum weir_ip_protocol {
+    WEIR_PROTOCOL_TCP = 6,
+    WEIR_PROTOCOL_UDP = 17,
+    WEIR_PROTOCOL_SCTP = 132,
+};
+
+static inline enum weir_key_kind weir_key_kind_of(const struct weir_key *key)
+{
+    return (enum weir_key_kind)(key->vlan_kind >> 12);
+}
+
+/* IPv4 or IPv6. */
+static inline bool weir_key_is_ip(const struct weir_key *key)
+{
+    unsigned kind = key->vlan_kind >> 12;
+    return (kind == WEIR_KEY_IPV4) | (kind == WEIR_KEY_IPV6);
+}
+
+/* Does a frame with this outcome count as an IP packet? Invalid ones do. */
+static inline bool weir_parse_is_ip(enum weir_parse_reason reason, const struct weir_key *key)
+{
+    return (reason >= WEIR_PARSE_IP_VERSION) | weir_key_is_ip(key);
+}
+
+/* The general parser: every frame, same answer as weir_parse() below. */
+enum weir_parse_reason weir_parse_slow(
+    const uint8_t *frame, uint32_t captured, uint32_t length, const uint64_t hash_key[4], struct weir_desc *);
+
+/* ---- pieces of the fast path ---- */
+
+static inline uint16_t weir_parse_u16(const uint8_t *p)
+{
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline uint32_t weir_parse_u32(const uint8_t *p)
+{
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline uint64_t weir_parse_u64(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline uint16_t weir_parse_be16(const uint8_t *p)
+{
+    return __builtin_bswap16(weir_parse_u16(p));
+}
+
+/* Write key and hash. `addresses`, `ports`: the lower endpoint (or fingerprint bits) in the low half. */
+static inline void weir_parse_finish(struct weir_desc *d, const uint64_t hash_key[4], uint64_t addresses,
+    uint32_t ports, uint32_t vlan_kind, uint32_t protocol, uint32_t flags)
+{
+    uint64_t rest = ports | (uint64_t)vlan_kind << 32 | (uint64_t)protocol << 48;
+    uint64_t tail = rest | (uint64_t)((d->key.flags & WEIR_DESC_PLAIN) | flags) << 56;
+    d->hash = (uint32_t)weir_hash(hash_key, addresses, rest, 0);
+    memcpy(&d->key, &addresses, 8);
+    memcpy((uint8_t *)&d->key + 8, &tail, 8);
+}
+
+/* By IP protocol: where, in a frame of the common case, layer 4 claims a length for itself: TCP of its
+ * header, UDP of it all. For any other protocol the claim fails. */
+struct weir_parse_claim {
+    uint16_t least, mask;
+    uint8_t offset, shift;
+};
+extern const struct weir_parse_claim weir_parse_claims[256];
+
+/* The common case: untagged IPv4 without options, no fragment, TCP or UDP, two different addresses. False:
+ * nothing was written, it is for weir_parse_slow() to say.
+ *
+ * What holds for nearly every packet is tested by branches of its own; protocol and direction change from
+ * packet to packet, and a mispredicted branch costs as much as all of this, so a table and a choice of
+ * registers do. */
+static inline bool weir_parse_quick(
+    const uint8_t *frame, uint32_t captured, uint32_t length, const uint64_t hash_key[4], struct weir_desc *d)
+{
+    const uint32_t least = 14 + 20 + 20;
+    if (__builtin_expect(captured < least || length < least, 0))
+        return false;
+    /* EtherType 08 00, version and header length 45; no more-fragments flag, offset 0. */
+    if (__builtin_expect((weir_parse_u32(frame + 12) & 0xffffff) != 0x450008, 0))
+        return false;
+    uint32_t fragment_ttl_protocol = weir_parse_u32(frame + 20), protocol = fragment_ttl_protocol >> 24;
+    if (__builtin_expect((fragment_ttl_protocol & 0xff3f) != 0, 0))
+        return false;
+    uint32_t payload = weir_parse_be16(frame + 16) - 20u; /* below 20: huge, refused by the next line */
+    if (__builtin_expect(payload > length - 34, 0))
+        return false;
+
+    const struct weir_parse_claim *claim = &weir_parse_claims[protocol];
+    uint32_t claimed = (weir_parse_be16(frame + claim->offset) >> claim->shift) & claim->mask;
+    if (__builtin_expect(claimed < claim->least || claimed > payload, 0))
+        return false;
+
+    /* Source in the low half, target in the high one; turned around if that puts the lower address first. */
+    uint64_t addresses = weir_parse_u64(frame + 26), turned = addresses << 32 | addresses >> 32;
+    uint32_t ports = weir_parse_u32(frame + 34), ports_turned = ports << 16 | ports >> 16;
+    if (__builtin_expect(addresses == turned, 0))
+        return false;
+    bool reversed = addresses < turned;
+    weir_parse_finish(d, hash_key, reversed ? turned : addresses, reversed ? ports_turned : ports,
+        WEIR_KEY_IPV4 << 12, protocol, (uint32_t)reversed * WEIR_DESC_REVERSED);
+    return true;
+}
+
+/* Parse one frame.
+ *
+ * captured  bytes at `frame`; none beyond is read. May be less than `length`: cut capture, first segment.
+ * length    layer-2 bytes on the wire. Lengths in headers are judged by it.
+ * desc      hash and key are written, and key.flags but for WEIR_DESC_PLAIN. Invalid: kind NONE, hash 0.
+ * Returns   WEIR_PARSE_OK or why the frame is invalid. */
+static inline enum weir_parse_reason weir_parse(
+    const uint8_t *frame, uint32_t captured, uint32_t length, const uint64_t hash_key[4], struct weir_desc *d)
+{
+    if (__builtin_expect(weir_parse_quick(frame, captured, length, hash_key, d), 1))
+        return WEIR_PARSE_OK;
+    return weir_parse_slow(frame, captured, length, hash_key, d);
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

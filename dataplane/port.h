@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A port: where packets enter and leave. Kinds: port_generator.c, port_file.c, port_vdev.c. */
+#ifndef WEIR_DATAPLANE_PORT_H
+#define WEIR_DATAPLANE_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/batch.h"
+#include "dataplane/stage.h"
+#include "rings/counter.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct rte_mempool;
+
+#define WEIR_VLAN_BYTES 4       /* a frame with a tag may be this much longer than `max_frame` */
+#define WEIR_UNKNOWN UINT64_MAX /* a count that the driver cannot give; never shown as 0 */
+
+/* What a port has seen. `received`, `received_bytes` and `missed` are written by the worker that polls the queue,
+ * the rest by the control thread that reads the driver. */
+struct weir_port_stats {
+    uint64_t received, received_bytes; /* handed to the pipeline */
+    uint64_t accepted;                 /* frames the driver took for transmit */
+    uint64_t accepted_bytes;
+    uint64_t tx_errors; /* of those, what the driver reports as not sent */
+    uint64_t missed;    /* before receive; WEIR_UNKNOWN where the driver cannot say */
+    uint64_t offered;   /* a generator's schedule; WEIR_UNKNOWN elsewhere */
+};
+
+struct weir_port_def;
+
+struct weir_port {
+    const struct weir_port_def *def;
+    const char *name;
+    uint16_t index;
+    uint16_t rx_queues, tx_queues; /* set before open */
+    struct rte_mempool *mempool;   /* packets come from here */
+    int socket;
+    uint64_t tsc_hz;
+    uint64_t seed;
+    uint32_t max_frame;         /* layer-2 bytes without FCS that may be transmitted; open sets it */
+    uint32_t stamped_flows;     /* what the kind says of its parameters */
+    void *state;                /* of the kind */
+    char error[512];            /* why open or start failed: cause and remedy */
+    char warning[512];          /* open went well, but; empty = nothing to say */
+    bool keeps_mbufs;           /* the driver is known to keep its rings' mbufs even after close */
+    uint32_t taken;             /* mbufs the driver took in open and start */
+    uint32_t tx_rings;          /* mbufs that may wait in its transmit and completion rings */
+    struct weir_port_counters { /* one a queue; who receives and who transmits may be two workers */
+        struct weir_counter rx_packets WEIR_CACHE_ALIGNED, rx_bytes, missed, offered;
+        struct weir_counter tx_packets WEIR_CACHE_ALIGNED, tx_bytes;
+    } queue[WEIR_PORTS_MAX];
+};
+
+struct weir_port_def {
+    const char *kind;
+    const char *help;
+    const struct weir_param *params; /* where the port's value is a map; NULL = the value is one string */
+    size_t params_size;
+    bool can_transmit;
+
+    /* Control thread. `params` is the plain struct, or the string. 0 or -errno with port->error filled: -EBADMSG for
+     * bad data, -EPERM or -EACCES for permission, -EINVAL for an illegal parameter, else unavailable.
+     * open may lower nothing: it uses rx_queues and tx_queues as given, and may raise rx_queues to what the device
+     * spreads its frames over. */
+    int (*open)(struct weir_port *, const void *params);
+    int (*start)(struct weir_port *, uint64_t now_tsc);
+    void (*stop)(struct weir_port *);  /* after the last worker has ended */
+    void (*close)(struct weir_port *); /* all packets are home after this, but for what the driver keeps */
+    void (*stats)(struct weir_port *, struct weir_port_stats *); /* any time between open and close */
+
+    /* Owner of the queue. Fills desc.mbuf, length, class 0, flags; returns the number of packets. */
+    uint32_t (*receive)(struct weir_port *, uint16_t queue, struct weir_batch *);
+    /* Any worker that polls it: nothing more will ever come (end of a file, count reached). */
+    bool (*ended)(const struct weir_port *, uint16_t queue);
+    /* Owner of the queue. Takes the first k frames and returns k; the caller keeps the rest. */
+    uint32_t (*transmit)(struct weir_port *, uint16_t queue, struct rte_mbuf **, uint32_t n);
+    /* mbufs that the driver holds while it runs (rx and tx descriptors); part of the plan. */
+    uint32_t (*mbufs)(const void *params);
+    /* Flows that its stamps number; NULL if it writes none. */
+    uint32_t (*stamped_flows)(const void *params);
+};
+
+extern const struct weir_port_def weir_port_generator, weir_port_file, weir_port_vdev;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A port on any DPDK device string: net_af_packet0,iface=eth1 · net_ring0 · net_memif0,… */
+#include "dataplane/port.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_ether.h>
+#include <rte_log.h>
+
+#include "dataplane/mbuf.h"
+
+#define RX_DESCRIPTORS 1024
+#define TX_DESCRIPTORS 1024
+#define FRAME_OVERHEAD 14          /* the Ethernet header around an MTU */
+#define AF_PACKET_FRAMESZ 2048     /* the driver's default */
+#define AF_PACKET_SLOT_OVERHEAD 32 /* of a slot, not for the frame */
+#define MBUFS_MAX (RX_DESCRIPTORS + TX_DESCRIPTORS)
+
+/* What is known of drivers that does not come from their API. */
+struct driver {
+    const char *prefix;
+    bool needs_privilege; /* without root, a failure means that */
+    bool blind;           /* cannot tell what it missed before receive */
+    bool spreads;         /* the kernel spreads frames over all its queues: poll every one */
+    bool keeps_mbufs;     /* even after close */
+    bool loops;           /* what was transmitted stays inside and must be fetched at the end */
+};
+static const struct driver drivers[] = {
+    {"net_af_packet", .needs_privilege = true, .blind = true, .spreads = true},
+    {"net_af_xdp", .needs_privilege = true, .blind = true, .keeps_mbufs = true},
+    {"net_tap", .needs_privilege = true, .blind = true},
+    {"net_ring", .loops = true},
+    {.prefix = ""},
+};
+
+struct device {
+    const struct driver *driver;
+    uint16_t id;
+    struct rte_eth_stats before;
+};
+
+/* ---- receive and transmit ---- */
+
+/* The kernel hands a VLAN tag over beside the frame; on the wire it belongs into it. */
+static bool restore_vlan_slow(struct rte_mbuf **m)
+{
+    return rte_vlan_insert(m) == 0;
+}
+
+static uint32_t receive(struct weir_port *port, uint16_t queue, struct weir_batch *batch)
+{
+    const struct device *d = port->state;
+    struct weir_port_counters *count = &port->queue[queue];
+    struct rte_mbuf *mbufs[WEIR_BATCH];
+    uint32_t n = rte_eth_rx_burst(d->id, queue, mbufs, WEIR_BATCH);
+    if (n == 0)
+        return 0;
+    weir_unseen_acquire(port->mempool);
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < n; i++)
+        rte_prefetch0(mbufs[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        struct rte_mbuf *m = mbufs[i];
+        if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) && restore_vlan_slow(&m))
+            m->ol_flags &= ~(RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_VLAN);
+        m->port = port->index;
+        batch->desc[i] = (struct weir_desc){.mbuf = m,
+            .length = m->pkt_len & 0xffffff,
+            .key.flags = m->nb_segs == 1 && m->pool == port->mempool ? WEIR_DESC_PLAIN : 0};
+        bytes += m->pkt_len;
+    }
+    weir_counter_add(&count->rx_packets, n);
+    weir_counter_add(&count->rx_bytes, bytes);
+    return n;
+}
+
+static bool ended(const struct weir_port *port, uint16_t queue)
+{
+    (void)port;
+    (void)queue;
+    return false;
+}
+
+static uint32_t transmit(struct weir_port *port, uint16_t queue, struct rte_mbuf **mbufs, uint32_t n)
+{
+    const struct device *d = port->state;
+    struct weir_port_counters *count = &port->queue[queue];
+    uint64_t bytes[WEIR_BATCH + 1]; /* up to each frame: after the call a frame is not ours to look at */
+    bytes[0] = 0;
+    for (uint32_t i = 0; i < n; i++)
+        bytes[i + 1] = bytes[i] + mbufs[i]->pkt_len;
+    weir_unseen_release(port->mempool);
+    uint32_t taken = rte_eth_tx_burst(d->id, queue, mbufs, (uint16_t)n);
+    weir_counter_add(&count->tx_packets, taken);
+    weir_counter_add(&count->tx_bytes, bytes[taken]);
+    return taken;
+}
+
+/* ---- statistics ---- */
+
+static void stats(struct weir_port *port, struct weir_port_stats *s)
+{
+    const struct device *d = port->state;
+    struct rte_eth_stats now = {0};
+    *s = (struct weir_port_stats){.offered = WEIR_UNKNOWN, .missed = WEIR_UNKNOWN};
+    /* The driver before our own counters: an error belongs to a frame that was accepted already. */
+    bool known = d != NULL && rte_eth_stats_get(d->id, &now) == 0;
+    for (uint16_t q = 0; q < WEIR_PORTS_MAX; q++) {
+        s->received += weir_counter_read(&port->queue[q].rx_packets);
+        s->received_bytes += weir_counter_read(&port->queue[q].rx_bytes);
+        s->accepted += weir_counter_read(&port->queue[q].tx_packets);
+        s->accepted_bytes += weir_counter_read(&port->queue[q].tx_bytes);
+    }
+    if (!known)
+        return;
+    uint64_t errors = now.oerrors - d->before.oerrors;
+    s->tx_errors = errors < s->accepted ? errors : s->accepted; /* a driver may count before it returns */
+    if (!d->driver->blind)
+        s->missed = now.imissed + now.rx_nombuf - d->before.imissed - d->before.rx_nombuf;
+}
+
+/* ---- set-up ---- */
+
+static const struct driver *driver_of(const char *device)
+{
+    const struct driver *d = drivers;
+    while (strncmp(device, d->prefix, strlen(d->prefix)) != 0)
+        d++;
+    return d;
+}
+
+/* Value of `key=` in a device string, or NULL; `value` is cut at the next comma. */
+static const char *argument(const char *device, const char *key, char *value, size_t size)
+{
+    size_t length = strlen(key);
+    for (const char *at = strchr(device, ','); at != NULL; at = strchr(at, ',')) {
+        at++;
+        if (strncmp(at, key, length) == 0 && at[length] == '=') {
+            at += length + 1;
+            snprintf(value, size, "%.*s", (int)strcspn(at, ","), at);
+            return value;
+        }
+    }
+    return NULL;
+}
+
+static uint32_t interface_mtu(const char *name)
+{
+    struct ifreq request = {0};
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%.*s", IFNAMSIZ - 1, name);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int failed = fd < 0 || ioctl(fd, SIOCGIFMTU, &request) != 0;
+    if (fd >= 0)
+        close(fd);
+    return failed ? 0 : (uint32_t)request.ifr_mtu;
+}
+
+/* Attach the device; on failure the driver's own words go into the error. */
+static int attach(struct weir_port *port, const char *device)
+{
+    char name[RTE_DEV_NAME_MAX_LEN];
+    size_t name_length = strcspn(device, ",");
+    if (name_length == 0 || name_length >= sizeof name) {
+        snprintf(port->error, sizeof port->error,
+            "`%s` is no device: it begins with a driver and a number, net_null0", device);
+        return -EINVAL;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)name_length, device);
+
+    char *words = NULL;
+    size_t words_length = 0;
+    FILE *log = open_memstream(&words, &words_length);
+    FILE *before = rte_log_get_stream();
+    if (log != NULL)
+        rte_openlog_stream(log);
+    int result =
+        rte_eal_hotplug_add("vdev", name, device[name_length] == ',' ? device + name_length + 1 : "");
+    rte_openlog_stream(before);
+    if (log != NULL)
+        fclose(log);
+    if (result == 0) {
+        free(words);
+        return 0;
+    }
+    if (words != NULL)
+        words[strcspn(words, "\n")] = '\0';
+    bool privilege = driver_of(device)->needs_privilege && geteuid() != 0;
+    snprintf(port->error, sizeof port->error, "device %s cannot be opened: %s%s", device,
+        words != NULL && words[0] != '\0' ? words : strerror(result < 0 ? -result : EIO),
+        privilege ? "; it needs root, or CAP_NET_RAW and CAP_NET_ADMIN" : "");
+    free(words);
+    return privilege ? -EPERM : -ENODEV;
+}
+
+/* Many drivers say -1 for any failure; it means permission only where permission is needed and not there. */
+static int refuse(struct weir_port *port, int result, const char *device, const char *what)
+{
+    if (result == -EPERM && (!driver_of(device)->needs_privilege || geteuid() == 0))
+        result = -EIO;
+    snprintf(port->error, sizeof port->error, "device %s: %s: %s", device, what, strerror(-result));
+    return result;
+}
+
+static uint32_t af_packet_framesz(const char *device)
+{
+    char text[64];
+    return argument(device, "framesz", text, sizeof text) != NULL ? (uint32_t)strtoul(text, NULL, 10)
+                                                                  : AF_PACKET_FRAMESZ;
+}
+
+/* net_af_packet copies what it receives into one buffer, and cuts what is longer than its slot: neither may happen. */
+static int check_frame_room(struct weir_port *port, const char *device)
+{
+    char name[64];
+    if (strcmp(driver_of(device)->prefix, "net_af_packet") != 0)
+        return 0;
+    uint32_t framesz = af_packet_framesz(device);
+    if (framesz > WEIR_MBUF_ROOM) {
+        snprintf(port->error, sizeof port->error,
+            "device %s: framesz=%u is above the %u bytes of a packet buffer; use framesz=%u or leave it out",
+            device, framesz, WEIR_MBUF_ROOM, WEIR_MBUF_ROOM);
+        return -EINVAL;
+    }
+    uint32_t mtu = argument(device, "iface", name, sizeof name) != NULL ? interface_mtu(name) : 0;
+    uint32_t most = framesz - AF_PACKET_SLOT_OVERHEAD - FRAME_OVERHEAD - WEIR_VLAN_BYTES;
+    if (mtu <= most)
+        return 0;
+    snprintf(port->error, sizeof port->error,
+        "device %s: the MTU of %s is %u, frames above %u would be cut; lower it with `ip link set %s mtu %u`",
+        device, name, mtu, most, name, most);
+    return -EINVAL;
+}
+
+/* The longest untagged frame that may be handed to the driver. */
+static void limit_frames(struct weir_port *port, const char *device, const struct device *d)
+{
+    char name[64];
+    uint16_t mtu = 1500;
+    rte_eth_dev_get_mtu(d->id, &mtu);
+    port->max_frame = mtu + FRAME_OVERHEAD;
+    if (strcmp(d->driver->prefix, "net_af_packet") != 0)
+        return;
+    uint32_t interface = argument(device, "iface", name, sizeof name) != NULL ? interface_mtu(name) : 0;
+    if (interface != 0)
+        port->max_frame = interface + FRAME_OVERHEAD;
+    uint32_t slot = af_packet_framesz(device) - AF_PACKET_SLOT_OVERHEAD - WEIR_VLAN_BYTES;
+    if (port->max_frame > slot)
+        port->max_frame = slot;
+}
+
+static int configure(struct weir_port *port, const char *device, struct device *d)
+{
+    struct rte_eth_dev_info about;
+    int result = rte_eth_dev_info_get(d->id, &about);
+    if (result != 0)
+        return refuse(port, result, device, "cannot be asked");
+    if (port->tx_queues > about.max_tx_queues) {
+        snprintf(port->error, sizeof port->error,
+            "device %s has %u transmit queue%s, but %u workers transmit through it and a queue has one "
+            "writer; "
+            "transmit from a pool of fewer workers%s",
+            device, about.max_tx_queues, about.max_tx_queues == 1 ? "" : "s", port->tx_queues,
+            d->driver->spreads ? ", or give the device more with qpairs=" : "");
+        return -EINVAL;
+    }
+    if (d->driver->spreads) {
+        port->rx_queues = about.max_rx_queues;
+        port->tx_queues = about.max_tx_queues;
+    }
+    if (d->driver->loops)
+        port->rx_queues = port->tx_queues; /* what goes out of a queue comes back through its twin */
+    if (port->rx_queues > WEIR_PORTS_MAX || port->tx_queues > WEIR_PORTS_MAX) {
+        snprintf(port->error, sizeof port->error, "device %s has %u queues; the most is %u", device,
+            port->rx_queues, WEIR_PORTS_MAX);
+        return -EINVAL;
+    }
+    const struct rte_eth_conf conf = {0};
+    result = rte_eth_dev_configure(d->id, port->rx_queues, port->tx_queues, &conf);
+    if (result != 0)
+        return refuse(port, result, device, "refuses its queues");
+    uint16_t rx = RX_DESCRIPTORS, tx = TX_DESCRIPTORS;
+    rte_eth_dev_adjust_nb_rx_tx_desc(d->id, &rx, &tx);
+    port->tx_rings = 2u * tx * port->tx_queues;
+    for (uint16_t q = 0; q < port->rx_queues; q++) {
+        result = rte_eth_rx_queue_setup(d->id, q, rx, (unsigned)port->socket, NULL, port->mempool);
+        if (result != 0)
+            return refuse(port, result, device, "refuses a receive queue");
+    }
+    for (uint16_t q = 0; q < port->tx_queues; q++) {
+        result = rte_eth_tx_queue_setup(d->id, q, tx, (unsigned)port->socket, NULL);
+        if (result != 0)
+            return refuse(port, result, device, "refuses a transmit queue");
+    }
+    limit_frames(port, device, d);
+    return 0;
+}
+
+static void close_device(struct weir_port *port)
+{
+    struct device *d = port->state;
+    if (d != NULL) {
+        rte_eth_dev_close(d->id);
+        free(d);
+    }
+    port->state = NULL;
+}
+
+static int open_device(struct weir_port *port, const void *given)
+{
+    const char *device = given;
+    bool known[RTE_MAX_ETHPORTS] = {false};
+    for (uint16_t id = 0; id < RTE_MAX_ETHPORTS; id++)
+        known[id] = rte_eth_dev_is_valid_port(id) != 0;
+    int result = check_frame_room(port, device);
+    if (result == 0)
+        result = attach(port, device);
+    if (result != 0)
+        return result;
+    struct device *d = calloc(1, sizeof *d);
+    if (d == NULL)
+        return refuse(port, -ENOMEM, device, "cannot be kept");
+    /* A driver may name its port otherwise than the device: take the one that is new. */
+    d->id = RTE_MAX_ETHPORTS;
+    for (uint16_t id = 0; id < RTE_MAX_ETHPORTS; id++)
+        if (!known[id] && rte_eth_dev_is_valid_port(id))
+            d->id = id;
+    if (d->id == RTE_MAX_ETHPORTS) {
+        free(d);
+        return refuse(port, -ENODEV, device, "made no port");
+    }
+    d->driver = driver_of(device);
+    port->state = d;
+    port->keeps_mbufs = d->driver->keeps_mbufs;
+    result = configure(port, device, d);
+    if (result != 0)
+        close_device(port);
+    return result;
+}
+
+static int start(struct weir_port *port, uint64_t now_tsc)
+{
+    struct device *d = port->state;
+    (void)now_tsc;
+    int result = rte_eth_dev_start(d->id);
+    if (result != 0)
+        return refuse(port, result, d->driver->prefix, "cannot start");
+    if (rte_eth_promiscuous_enable(d->id) != 0)
+        snprintf(port->warning, sizeof port->warning,
+            "%s: cannot be made promiscuous; frames to others are not seen", port->name);
+    rte_eth_stats_get(d->id, &d->before);
+    return 0;
+}
+
+static void stop(struct weir_port *port)
+{
+    struct device *d = port->state;
+    if (d->driver->loops) { /* while it still runs: fetch what waits inside */
+        struct rte_mbuf *mbufs[WEIR_BATCH];
+        for (uint16_t q = 0; q < port->rx_queues; q++)
+            for (uint16_t n; (n = rte_eth_rx_burst(d->id, q, mbufs, WEIR_BATCH)) != 0;)
+                rte_pktmbuf_free_bulk(mbufs, n);
+    }
+    rte_eth_dev_stop(d->id);
+}
+
+static uint32_t mbufs_held(const void *given)
+{
+    (void)given;
+    return MBUFS_MAX;
+}
+
+const struct weir_port_def weir_port_vdev = {
+    .kind = "vdev",
+    .help = "any DPDK device string, such as net_af_packet0,iface=eth1",
+    .can_transmit = true,
+    .open = open_device,
+    .start = start,
+    .stop = stop,
+    .close = close_device,
+    .stats = stats,
+    .receive = receive,
+    .ended = ended,
+    .transmit = transmit,
+    .mbufs = mbufs_held,
+};

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The contract of a stage. A stage is one file, dataplane/stages/NAME.c, that exports one weir_stage_def; adding
+ * one touches that file, its test and one line of stages/list.c. */
+#ifndef WEIR_DATAPLANE_STAGE_H
+#define WEIR_DATAPLANE_STAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/batch.h"
+#include "dataplane/release.h"
+#include "rings/counter.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct weir_port;
+
+/* ---- parameters: a table that cli/ hands to the configuration ---- */
+
+enum weir_param_type {
+    WEIR_PARAM_COUNT,    /* uint64_t; decimal suffixes k M G */
+    WEIR_PARAM_BYTES,    /* uint64_t bytes; KiB MiB GiB or k M G */
+    WEIR_PARAM_DURATION, /* uint64_t nanoseconds; ns us ms s min h */
+    WEIR_PARAM_RATE,     /* struct weir_rate; bps kbps Mbps Gbps, or pps kpps Mpps; bps arrive as bytes */
+    WEIR_PARAM_WORD,     /* uint64_t index into words[] */
+    WEIR_PARAM_SIZE, /* struct weir_range of bytes: 64, 64-1500, or a word of words[] (then min = max = 0) */
+    WEIR_PARAM_PORT_MAP, /* struct weir_port_map; the stage's whole map is `port: port`, the key is "*" */
+};
+
+struct weir_rate {
+    uint64_t per_s; /* packets, or layer-2 bytes, per second; 0 = no limit (the word `max`, or unset) */
+    bool packets;   /* per_s counts packets */
+};
+
+struct weir_range {
+    uint64_t min, max;
+    uint64_t word; /* index into words[] where min = max = 0 */
+};
+
+#define WEIR_PORTS_MAX 64
+struct weir_port_map {
+    int16_t to[WEIR_PORTS_MAX]; /* indexed by the input port; -1 = not mapped */
+};
+
+struct weir_param {
+    const char *key;
+    enum weir_param_type type;
+    size_t offset;            /* into the stage's plain parameter struct */
+    const char *unset;        /* default as a user would write it; NULL = required */
+    uint64_t min, max;        /* in the type's unit; 0,0 = no bound */
+    const char *const *words; /* NULL-terminated; WORD, and the words that SIZE also takes */
+    bool reload;              /* may change in a running weir */
+    const char *help;
+};
+
+/* ---- a stage at work on one worker ---- */
+
+/* Written by workers/ at build time; a stage only reads it. */
+struct weir_stage_env {
+    uint64_t tsc_hz;
+    uint64_t hash_key[4];     /* of this process, from the kernel's random source */
+    uint32_t shards;          /* power of two; the size of the shard table */
+    uint32_t workers;         /* of this pool */
+    struct weir_port **ports; /* all ports by index */
+    uint32_t n_ports;
+    uint16_t queue; /* the tx queue of every port that this worker owns */
+    int socket;     /* NUMA node for memory */
+};
+
+struct weir_stage {
+    const struct weir_stage_def *def;
+    const void *params;   /* read only, one for all workers of the pool */
+    void *worker_state;   /* def->worker_size(params) bytes, zeroed, cache-aligned; this worker's alone */
+    void *pool_state;     /* def->pool_size(...) bytes, zeroed; each entry is touched only by the owner of
+                                     the entry's shard */
+    uint8_t *shard_state; /* env->shards objects, shard_stride bytes apart, zeroed, cache-aligned; an
+                                     object is touched only by the worker that owns the shard */
+    size_t shard_stride;
+    const struct weir_stage_env *env;
+    struct weir_trash *trash;    /* of the worker */
+    struct weir_counter in, out; /* packets; the worker writes them around process(), but `out` of a terminal
+                                     stage, which is what it sent or consumed: its own count */
+    struct weir_counter *drops;  /* packets, def->reasons order */
+    struct weir_counter *counts; /* def->counters order */
+};
+
+struct weir_stage_def {
+    const char *name;
+    const char *help;
+    const struct weir_param *params; /* ends with key NULL; NULL = none */
+    size_t params_size;
+    const char *const *reasons;  /* drop reasons, NULL-terminated; NULL = drops nothing */
+    const char *const *counters; /* name, help, name, help, … NULL; NULL = none */
+    bool makes_key;              /* writes hash and key */
+    bool needs_key;              /* reads them */
+    bool keyed;                  /* keeps state per flow: one worker, or a sharded inbox */
+    bool ports_only;             /* legal only in a pool fed by ports */
+    bool terminal;               /* ends a pool that feeds nobody; consumes the whole batch */
+
+    /* Sizes may depend on the parameters; NULL = 0. */
+    size_t (*worker_size)(const void *params, const struct weir_stage_env *);
+    size_t (*pool_size)(const void *params, const struct weir_stage_env *);
+    size_t (*shard_size)(const void *params, const struct weir_stage_env *);
+
+    /* Control thread, before the worker starts. 0 or -errno. */
+    int (*init)(struct weir_stage *);
+    int (*init_shard)(struct weir_stage *, uint32_t shard);
+
+    /* The worker's thread. Takes the batch in place and may shrink it; a packet that leaves the batch is given to
+     * weir_stage_drop(), weir_stage_consume() or, in transmit, to a port. No allocation, lock, log, system call. */
+    void (*process)(struct weir_stage *, struct weir_batch *);
+
+    /* Control thread, after every worker has ended. */
+    void (*fini)(struct weir_stage *);
+};
+
+extern const struct weir_stage_def *const weir_stage_list[]; /* ends with NULL */
+const struct weir_stage_def *weir_stage_find(const char *name);
+
+/* Remove one packet with a reason. The caller takes it out of the batch. */
+static inline void weir_stage_drop(struct weir_stage *s, const struct weir_desc *d, unsigned reason)
+{
+    weir_counter_add(&s->drops[reason], 1);
+    weir_release(s->trash, d);
+}
+
+/* The whole batch has reached its end, in a terminal stage. */
+static inline void weir_stage_consume(struct weir_stage *s, struct weir_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->n; i++)
+        weir_release(s->trash, &batch->desc[i]);
+    weir_counter_add(&s->out, batch->n);
+    batch->n = 0;
+}
+
+static inline void *weir_stage_shard(const struct weir_stage *s, uint32_t hash)
+{
+    return s->shard_state + (size_t)(hash & (s->env->shards - 1)) * s->shard_stride;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

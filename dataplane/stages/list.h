@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The stages of this version. */
+#ifndef WEIR_DATAPLANE_STAGES_LIST_H
+#define WEIR_DATAPLANE_STAGES_LIST_H
+
+#include "dataplane/stage.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+extern const struct weir_stage_def weir_stage_validate, weir_stage_admit, weir_stage_burn, weir_stage_meter,
+    weir_stage_transmit, weir_stage_sink;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The HTTP server of a running weir: GET and HEAD of / and /metrics, on one thread of its own. */
+#ifndef WEIR_MONITOR_HTTP_H
+#define WEIR_MONITOR_HTTP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "workers/snapshot.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct weir_http;
+
+/* Where the server gets its snapshots: both are called on the server's thread. */
+struct weir_http_source {
+    struct weir_snapshot *(*take)(void *argument); /* NULL = none now: the client reads 503 */
+    void (*release)(struct weir_snapshot *);
+    void *argument;
+};
+
+/* Listen on exactly this address.
+ *
+ * listen   numeric, 127.0.0.1:9476 or [::1]:9476; port 0 = any free one.
+ * Returns  NULL with cause and remedy in `error`, and errno: EINVAL for an illegal address, EACCES,
+ *          EADDRINUSE and so on.
+ * Threads  control. The caller has all signals blocked, so that the server's thread inherits that. */
+struct weir_http *weir_http_start(
+    const char *listen, const struct weir_http_source *, char *error, size_t error_size);
+uint16_t weir_http_port(const struct weir_http *);
+/* Waits for a request that is being answered. NULL is allowed. */
+void weir_http_stop(struct weir_http *);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

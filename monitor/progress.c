@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "monitor/progress.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Shares below this are noise, not worth a word. */
+#define BLOCKED_SHOWN 0.005
+
+char *weir_rate_text(char *text, size_t size, double per_s, const char *unit)
+{
+    static const char *const scales[] = {"", "k", "M", "G", "T"};
+    size_t scale = 0;
+    /* 999.5 would be printed as 1e+03. */
+    for (; per_s >= 999.5 && scale + 1 < sizeof(scales) / sizeof(scales[0]); scale++)
+        per_s /= 1000;
+    snprintf(text, size, "%.3g %s%s", per_s, scales[scale], unit);
+    return text;
+}
+#define RATE(per_s, unit) weir_rate_text((char[32]){0}, 32, per_s, unit)
+
+struct line {
+    char *text;
+    size_t size, length;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct line *l, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int wanted = vsnprintf(l->text + l->length, l->size - l->length, format, arguments);
+    va_end(arguments);
+    if (wanted > 0)
+        l->length += (size_t)wanted < l->size - l->length ? (size_t)wanted : l->size - l->length - 1;
+}
+
+/* Counters are read one by one, so a difference of sums may dip below 0 by a few packets. */
+static double since(uint64_t now, uint64_t before)
+{
+    return now > before ? (double)(now - before) : 0;
+}
+
+static uint64_t received_bytes(const struct weir_snapshot *s)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; s && i < s->n_ports; i++)
+        sum += s->ports[i].received_bytes;
+    return sum;
+}
+
+static uint64_t dropped_before(const struct weir_snapshot *before, const char *reason)
+{
+    for (uint32_t i = 0; before && i < before->n_drops; i++)
+        if (strcmp(before->drops[i].name, reason) == 0)
+            return before->drops[i].value;
+    return 0;
+}
+
+static void add_drops(
+    struct line *l, const struct weir_snapshot *before, const struct weir_snapshot *now, double seconds)
+{
+    const char *separator = "  drop ";
+    for (uint32_t i = 0; i < now->n_drops; i++) {
+        double packets = since(now->drops[i].value, dropped_before(before, now->drops[i].name));
+        if (packets > 0) {
+            add(l, "%s%s %s", separator, RATE(packets / seconds, "pps"), now->drops[i].name);
+            separator = ", ";
+        }
+    }
+}
+
+static void add_fullest_ring(struct line *l, const struct weir_snapshot *now)
+{
+    const struct weir_snapshot_ring *fullest = NULL;
+    for (const struct weir_snapshot_ring *r = now->rings; r < now->rings + now->n_rings; r++)
+        if (!fullest || (uint64_t)r->depth * fullest->capacity > (uint64_t)fullest->depth * r->capacity)
+            fullest = r;
+    if (fullest)
+        add(l, "  ring %s>%s %u/%u", fullest->from, fullest->to, fullest->depth, fullest->capacity);
+}
+
+struct shares {
+    double busy, blocked;
+};
+
+static struct shares worker_shares(
+    const struct weir_snapshot *before, const struct weir_snapshot *now, uint32_t i)
+{
+    static const struct weir_snapshot_worker never;
+    const struct weir_snapshot_worker *w = &now->workers[i];
+    const struct weir_snapshot_worker *b = before && i < before->n_workers ? &before->workers[i] : &never;
+    struct shares share = {since(w->busy_tsc, b->busy_tsc), since(w->blocked_tsc, b->blocked_tsc)};
+    double all = share.busy + share.blocked + since(w->idle_tsc, b->idle_tsc);
+    share.busy = all > 0 ? share.busy / all : 0;
+    share.blocked = all > 0 ? share.blocked / all : 0;
+    return share;
+}
+
+/* `busy ingress 98 %, work 43 41 %`: one number a worker, grouped by pool. */
+static void add_busy(struct line *l, const struct weir_snapshot *before, const struct weir_snapshot *now)
+{
+    const char *pool = "";
+    for (uint32_t i = 0; i < now->n_workers; i++) {
+        if (strcmp(now->workers[i].pool, pool) != 0)
+            add(l, "%s%s", i ? " %, " : "  busy ", now->workers[i].pool);
+        pool = now->workers[i].pool;
+        add(l, " %.0f", 100 * worker_shares(before, now, i).busy);
+    }
+    add(l, "%s", now->n_workers ? " %" : "");
+}
+
+static void add_blocked(struct line *l, const struct weir_snapshot *before, const struct weir_snapshot *now)
+{
+    const char *separator = "  blocked ";
+    for (uint32_t i = 0; i < now->n_workers; i++) {
+        double share = worker_shares(before, now, i).blocked;
+        if (share >= BLOCKED_SHOWN) {
+            add(l, "%s%s.%u %.0f %%", separator, now->workers[i].pool, now->workers[i].index, 100 * share);
+            separator = ", ";
+        }
+    }
+}
+
+size_t weir_progress_line(const struct weir_snapshot *before, const struct weir_snapshot *now, char *text,
+    size_t size, size_t columns)
+{
+    struct line l = {text, columns && columns + 1 < size ? columns + 1 : size, 0};
+    if (size == 0)
+        return 0;
+    text[0] = 0;
+    double hz = now->tsc_hz ? (double)now->tsc_hz : 1;
+    double seconds = since(now->now_tsc, before ? before->now_tsc : now->now_tsc - now->running_tsc) / hz;
+    if (seconds <= 0)
+        seconds = 1 / hz;
+    const struct weir_ledger *at = &now->ledger, none = {0}, *was = before ? &before->ledger : &none;
+
+    add(&l, "%.1f s%s", (double)now->running_tsc / hz, now->why_stopped ? " draining" : "");
+    add(&l, "  in %s %s", RATE(since(at->accepted, was->accepted) / seconds, "pps"),
+        RATE(8 * since(received_bytes(now), received_bytes(before)) / seconds, "bps"));
+    add(&l, "  out %s", RATE(since(at->sent + at->consumed, was->sent + was->consumed) / seconds, "pps"));
+    add_drops(&l, before, now, seconds);
+    add_fullest_ring(&l, now);
+    add_busy(&l, before, now);
+    add_blocked(&l, before, now);
+    return l.length;
+}

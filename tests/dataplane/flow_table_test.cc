@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/flow_table.h"
+#include "dataplane/parse.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+
+namespace {
+
+struct Free {
+    void operator()(void *p) const
+    {
+        free(p);
+    }
+};
+
+class Table {
+  public:
+    explicit Table(uint32_t capacity)
+        : memory(aligned_alloc(64, weir_flow_table_bytes(capacity))), shape(weir_flow_table_shape(capacity))
+    {
+        memset(memory.get(), 0xa5, shape.bytes); /* init must not count on zeroes */
+        t = weir_flow_table_init(memory.get(), capacity);
+    }
+    std::unique_ptr<void, Free> memory;
+    weir_flow_shape shape;
+    weir_flow_table *t;
+};
+
+weir_key key(uint32_t i)
+{
+    weir_key k{};
+    k.address[0] = i;
+    k.vlan_kind = WEIR_KEY_IPV4 << 12;
+    k.protocol = 17;
+    return k;
+}
+
+uint32_t hash_of(uint32_t i)
+{
+    const uint64_t secret[4] = {1234567891011, 9876543210987, 0x5555aaaa5555aaab, 77777777777777};
+    return (uint32_t)weir_hash(secret, i, 0, 0);
+}
+
+weir_flow *insert(Table &table, uint32_t i, uint64_t now = 1)
+{
+    weir_key k = key(i);
+    return weir_flow_table_insert(table.t, hash_of(i), &k, now);
+}
+
+weir_flow *find(Table &table, uint32_t i)
+{
+    weir_key k = key(i);
+    return weir_flow_table_find(table.t, hash_of(i), &k);
+}
+
+bool remove(Table &table, uint32_t i)
+{
+    weir_key k = key(i);
+    return weir_flow_table_remove(table.t, hash_of(i), &k);
+}
+
+TEST(FlowTable, FindsWhatWasInsertedAndNothingElse)
+{
+    Table table(100);
+    EXPECT_EQ(find(table, 1), nullptr);
+    weir_flow *f = insert(table, 1, 42);
+    ASSERT_NE(f, nullptr);
+    EXPECT_EQ(f->first_tsc, 42u);
+    EXPECT_EQ(f->last_tsc, 42u);
+    EXPECT_EQ(f->packets[0] + f->packets[1] + f->bytes[0] + f->bytes[1], 0u);
+    EXPECT_EQ(find(table, 1), f);
+    EXPECT_EQ(find(table, 2), nullptr);
+    EXPECT_TRUE(remove(table, 1));
+    EXPECT_FALSE(remove(table, 1));
+    EXPECT_EQ(find(table, 1), nullptr);
+    EXPECT_EQ(table.t->used, 0u);
+}
+
+TEST(FlowTable, FlagsAreNoPartOfTheIdentityAndEveryOtherByteIs)
+{
+    Table table(100);
+    weir_key k = key(5);
+    weir_flow *f = weir_flow_table_insert(table.t, 7, &k, 1);
+    for (unsigned byte = 0; byte < 16; byte++)
+        for (unsigned bit = 0; bit < 8; bit++) {
+            weir_key other = k;
+            reinterpret_cast<uint8_t *>(&other)[byte] ^= (uint8_t)(1u << bit);
+            EXPECT_EQ(weir_flow_table_find(table.t, 7, &other) == f, byte == 15) << byte;
+        }
+}
+
+TEST(FlowTable, FillsToItsCapacityAndThenRefuses)
+{
+    for (uint32_t capacity : {1u, 2u, 3u, 7u, 8u, 100u, 5000u}) {
+        Table table(capacity);
+        for (uint32_t i = 0; i < capacity; i++)
+            ASSERT_NE(insert(table, i), nullptr) << i << " of " << capacity;
+        EXPECT_EQ(insert(table, capacity), nullptr);
+        EXPECT_EQ(table.t->used, capacity);
+        for (uint32_t i = 0; i < capacity; i++)
+            ASSERT_NE(find(table, i), nullptr) << i;
+        ASSERT_TRUE(remove(table, capacity / 2));
+        EXPECT_NE(insert(table, capacity), nullptr) << "the record given back serves again";
+        EXPECT_EQ(insert(table, capacity + 1), nullptr);
+    }
+}
+
+TEST(FlowTable, AFullBucketSpillsAndRemovalLeavesNoTrace)
+{
+    Table table(400);
+    for (uint32_t home : {0u, UINT32_MAX}) { /* the last bucket spills into the first */
+        const uint32_t n = 20;
+        for (uint32_t i = 0; i < n; i++) {
+            weir_key k = key(i);
+            ASSERT_NE(weir_flow_table_insert(table.t, home, &k, 1), nullptr);
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            weir_key k = key(i);
+            ASSERT_NE(weir_flow_table_find(table.t, home, &k), nullptr) << i;
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            weir_key k = key(i);
+            ASSERT_TRUE(weir_flow_table_remove(table.t, home, &k)) << i;
+            for (uint32_t j = i + 1; j < n; j++) {
+                weir_key other = key(j);
+                ASSERT_NE(weir_flow_table_find(table.t, home, &other), nullptr) << j;
+            }
+        }
+        const weir_flow_bucket *b = reinterpret_cast<weir_flow_bucket *>(table.t + 1);
+        for (uint32_t i = 0; i < table.shape.n_buckets; i++)
+            EXPECT_EQ(b[i].passed, 0) << i;
+    }
+}
+
+TEST(FlowTable, HashesThatAllMeetAreRefusedNotLooped)
+{
+    Table table(5000);
+    uint32_t inserted = 0;
+    for (uint32_t i = 0; i < 5000; i++) {
+        weir_key k = key(i);
+        inserted += weir_flow_table_insert(table.t, 1, &k, 1) != nullptr;
+    }
+    EXPECT_EQ(inserted, 64u * WEIR_FLOW_PLACES);
+    weir_key last = key(4999);
+    EXPECT_EQ(weir_flow_table_find(table.t, 1, &last), nullptr);
+}
+
+TEST(FlowTable, AgreesWithAMapUnderRandomOperations)
+{
+    std::mt19937 random(5);
+    for (uint32_t capacity : {5u, 60u, 1000u}) {
+        Table table(capacity);
+        std::map<uint32_t, uint64_t> model; /* flow, last */
+        uint64_t now = 1;
+        for (int step = 0; step < 60000; step++, now++) {
+            uint32_t i = random() % (capacity * 2);
+            switch (random() % 8) {
+            case 0:
+                ASSERT_EQ(remove(table, i), model.erase(i) == 1);
+                break;
+            case 1: {
+                uint64_t idle = capacity;
+                uint32_t ended = 0, expected = 0;
+                if (random() % 50)
+                    break;
+                do
+                    ended += weir_flow_table_age(table.t, now, idle, 1 + random() % 3);
+                while (table.t->cursor);
+                for (auto it = model.begin(); it != model.end();)
+                    now - it->second > idle ? (it = model.erase(it), expected++) : (++it, 0);
+                ASSERT_EQ(ended, expected);
+                break;
+            }
+            default: {
+                weir_flow *f = find(table, i);
+                ASSERT_EQ(f != nullptr, model.count(i) == 1);
+                if (!f) {
+                    f = insert(table, i, now);
+                    ASSERT_EQ(f == nullptr, model.size() == capacity);
+                }
+                if (f) {
+                    f->last_tsc = now;
+                    model[i] = now;
+                }
+            }
+            }
+            ASSERT_EQ(table.t->used, model.size());
+        }
+        std::set<uint32_t> listed;
+        uint32_t index = 0;
+        while (weir_flow *f = weir_flow_table_next(table.t, &index))
+            EXPECT_TRUE(listed.insert(f->key.address[0]).second);
+        EXPECT_EQ(listed.size(), model.size());
+        for (auto &flow : model)
+            EXPECT_TRUE(listed.count(flow.first));
+    }
+}
+
+TEST(FlowTable, AgeingIsBoundedAndComesRound)
+{
+    Table table(1000);
+    for (uint32_t i = 0; i < 1000; i++)
+        insert(table, i, 100);
+    find(table, 7)->last_tsc = 200;
+    EXPECT_EQ(weir_flow_table_age(table.t, 150, 50, UINT32_MAX), 0u) << "exactly idle is not yet ended";
+    EXPECT_EQ(weir_flow_table_age(table.t, 50, 10, UINT32_MAX), 0u)
+        << "a clock behind the flow's ends nothing";
+    uint32_t ended = 0, steps = 0;
+    do {
+        uint32_t n = weir_flow_table_age(table.t, 201, 50, 1);
+        EXPECT_LE(n, (uint32_t)WEIR_FLOW_PLACES);
+        ended += n;
+        steps++;
+    } while (table.t->cursor);
+    EXPECT_EQ(steps, table.shape.n_buckets);
+    EXPECT_EQ(ended, 999u);
+    EXPECT_NE(find(table, 7), nullptr);
+}
+
+TEST(FlowTable, TheLikelyRecordIsTheFlowOrMatchesNoKey)
+{
+    Table table(1000);
+    for (uint32_t i = 0; i < 1000; i++)
+        insert(table, i);
+    uint32_t direct = 0;
+    for (uint32_t i = 0; i < 2000; i++) {
+        weir_key k = key(i);
+        weir_flow *f = weir_flow_likely(table.t, table.shape.records_at,
+            weir_flow_home(table.t, table.shape.n_buckets, hash_of(i)), hash_of(i));
+        if (weir_flow_is(f, &k)) {
+            direct++;
+            EXPECT_EQ(f, find(table, i));
+        }
+    }
+    EXPECT_LE(direct, 1000u);
+    EXPECT_GT(direct, 900u) << "few flows live beside their home bucket at the limit";
+}
+
+TEST(FlowTable, SimdAndScalarMatchAgree)
+{
+    std::mt19937 random(9);
+    for (int i = 0; i < 100000; i++) {
+        weir_flow_bucket b{};
+        for (auto &t : b.tag)
+            t = (uint16_t)(random() % 4 ? random() % 3 * 0x7fff : random());
+        uint16_t tag = random() % 2 ? b.tag[random() % 8] : (uint16_t)random();
+        ASSERT_EQ(weir_flow_match(&b, tag), weir_flow_match_scalar(&b, tag));
+    }
+}
+
+TEST(FlowTable, NeighbouringTablesAreAnOddNumberOfLinesApart)
+{
+    for (uint32_t capacity = 1; capacity < 2000; capacity++)
+        ASSERT_EQ(weir_flow_table_bytes(capacity) % 128, 64u) << capacity;
+}
+
+} // namespace

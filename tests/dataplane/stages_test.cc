@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The stages without EAL: mbufs are built by hand, and the trash is looked at instead of flushed. */
+#include "dataplane/stages/list.h"
+#include "dataplane/flow_table.h"
+#include "dataplane/parse.h"
+#include "dataplane/port.h"
+#include "dataplane/stages/sink.h"
+#include "dataplane/stamp.h"
+
+#include <gtest/gtest.h>
+#include <rte_mbuf.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace {
+
+/* ---- packets ---- */
+
+struct Packet {
+    alignas(64) rte_mbuf mbuf{};
+    std::vector<uint8_t> bytes;
+};
+
+class Packets {
+  public:
+    rte_mbuf *make(std::vector<uint8_t> bytes)
+    {
+        all.push_back(std::make_unique<Packet>());
+        Packet &p = *all.back();
+        p.bytes = std::move(bytes);
+        p.mbuf.buf_addr = p.bytes.data();
+        p.mbuf.data_len = (uint16_t)p.bytes.size();
+        p.mbuf.pkt_len = (uint32_t)p.bytes.size();
+        p.mbuf.nb_segs = 1;
+        return &p.mbuf;
+    }
+    /* The same bytes in segments of `size`. */
+    rte_mbuf *make_chain(const std::vector<uint8_t> &bytes, size_t size)
+    {
+        rte_mbuf *first = nullptr, *last = nullptr;
+        for (size_t at = 0; at < bytes.size(); at += size) {
+            size_t end = std::min(at + size, bytes.size());
+            rte_mbuf *m = make({bytes.begin() + (long)at, bytes.begin() + (long)end});
+            if (last) {
+                last->next = m;
+                first->nb_segs++;
+            } else {
+                first = m;
+            }
+            last = m;
+        }
+        first->pkt_len = (uint32_t)bytes.size();
+        return first;
+    }
+    std::vector<std::unique_ptr<Packet>> all;
+};
+
+/* UDP over IPv4, 60 bytes, stamped behind the header if asked. */
+std::vector<uint8_t> frame(uint32_t flow, bool back = false, const weir_stamp *stamp = nullptr)
+{
+    std::vector<uint8_t> f(60);
+    f[12] = 8;
+    f[14] = 0x45;
+    f[17] = 46;
+    f[23] = 17;
+    uint32_t here = 10 | flow << 8, there = 20;
+    memcpy(&f[back ? 30 : 26], &here, 4);
+    memcpy(&f[back ? 26 : 30], &there, 4);
+    f[39] = 26;
+    if (stamp)
+        memcpy(&f[WEIR_STAMP_OFFSET], stamp, sizeof *stamp);
+    return f;
+}
+
+std::vector<uint8_t> arp()
+{
+    std::vector<uint8_t> f(60);
+    f[12] = 8;
+    f[13] = 6;
+    return f;
+}
+
+/* ---- a stage at work ---- */
+
+class Stage {
+  public:
+    explicit Stage(const weir_stage_def &def, uint32_t shards = 1)
+    {
+        for (uint16_t i = 0; i < 2; i++) {
+            port[i].index = i;
+            port[i].stamped_flows = i * 4u; /* port 0 is no generator, port 1 numbers four flows */
+            ports[i] = &port[i];
+        }
+        env.tsc_hz = 1000000000;
+        env.hash_key[0] = 0x9d3f1c5ab7e80247;
+        env.hash_key[1] = 0x51c0ffee12345679;
+        env.hash_key[2] = 0xa5a5f00d7b1e5eed;
+        env.hash_key[3] = 0x0123456789abcdef;
+        env.shards = shards;
+        env.workers = 1;
+        env.ports = ports;
+        env.n_ports = 2;
+        s.def = &def;
+        s.env = &env;
+        s.trash = &trash;
+        params.assign(def.params_size / 8 + 1, 0);
+        s.params = params.data();
+        drops.resize(64);
+        counts.resize(64);
+        s.drops = drops.data();
+        s.counts = counts.data();
+    }
+    ~Stage()
+    {
+        for (void *p : blocks)
+            free(p);
+    }
+    template <class T> Stage &set(const char *key, T value)
+    {
+        const weir_param *p = s.def->params;
+        while (p->key && std::string(p->key) != key)
+            p++;
+        EXPECT_TRUE(p->key) << key;
+        memcpy(reinterpret_cast<char *>(params.data()) + p->offset, &value, sizeof value);
+        return *this;
+    }
+    int start()
+    {
+        auto size = [&](auto *sizer) { return sizer ? sizer(s.params, &env) : 0; };
+        s.worker_state = zeroed(size(s.def->worker_size));
+        s.pool_state = zeroed(size(s.def->pool_size));
+        s.shard_stride = (size(s.def->shard_size) + 63) / 64 * 64;
+        s.shard_state = static_cast<uint8_t *>(zeroed(s.shard_stride * env.shards));
+        int error = s.def->init ? s.def->init(&s) : 0;
+        for (uint32_t i = 0; !error && s.def->init_shard && i < env.shards; i++)
+            error = s.def->init_shard(&s, i);
+        return error;
+    }
+    /* One batch; the packets that stay are in `batch`, the others in `trash`. */
+    uint32_t run(const std::vector<rte_mbuf *> &in, uint64_t now = 1, bool parsed = false)
+    {
+        trash.n_plain = trash.n_other = 0;
+        batch = {};
+        batch.n = (uint32_t)in.size();
+        batch.now_tsc = now;
+        for (uint32_t i = 0; i < batch.n; i++) {
+            weir_desc &d = batch.desc[i];
+            d.mbuf = in[i];
+            d.length = in[i]->pkt_len & 0xffffff;
+            d.key.flags = in[i]->nb_segs == 1 ? WEIR_DESC_PLAIN : 0;
+            if (parsed)
+                weir_parse(
+                    rte_pktmbuf_mtod(in[i], const uint8_t *), in[i]->data_len, d.length, env.hash_key, &d);
+        }
+        s.def->process(&s, &batch);
+        EXPECT_EQ(batch.n + trash.n_plain + trash.n_other, in.size()) << "every packet has one place";
+        return batch.n;
+    }
+    uint64_t count(const std::string &name) const
+    {
+        for (unsigned i = 0; s.def->counters && s.def->counters[2 * i]; i++)
+            if (name == s.def->counters[2 * i])
+                return weir_counter_read(&counts[i]);
+        ADD_FAILURE() << "no counter " << name;
+        return 0;
+    }
+    uint64_t dropped(const std::string &name) const
+    {
+        for (unsigned i = 0; s.def->reasons && s.def->reasons[i]; i++)
+            if (name == s.def->reasons[i])
+                return weir_counter_read(&drops[i]);
+        ADD_FAILURE() << "no reason " << name;
+        return 0;
+    }
+
+    weir_stage s{};
+    weir_stage_env env{};
+    weir_batch batch{};
+    weir_trash trash{};
+
+  private:
+    void *zeroed(size_t bytes)
+    {
+        bytes = bytes / 64 * 64 + 64;
+        blocks.push_back(aligned_alloc(64, bytes));
+        return memset(blocks.back(), 0, bytes);
+    }
+    weir_port port[2]{};
+    weir_port *ports[2];
+    std::vector<uint64_t> params;
+    std::vector<weir_counter> drops, counts;
+    std::vector<void *> blocks;
+};
+
+/* ---- the list ---- */
+
+TEST(Stages, AreFoundByName)
+{
+    EXPECT_EQ(weir_stage_find("meter"), &weir_stage_meter);
+    EXPECT_EQ(weir_stage_find("metre"), nullptr);
+    EXPECT_EQ(weir_stage_find(""), nullptr);
+}
+
+TEST(Stages, EveryParameterLiesInItsStructAndHasHelp)
+{
+    for (auto def = weir_stage_list; *def; def++) {
+        EXPECT_NE((*def)->help, nullptr);
+        for (const weir_param *p = (*def)->params; p && p->key; p++) {
+            EXPECT_LT(p->offset, (*def)->params_size) << (*def)->name << " " << p->key;
+            EXPECT_NE(p->help, nullptr) << (*def)->name << " " << p->key;
+            EXPECT_EQ(p->words != nullptr, p->type == WEIR_PARAM_WORD) << (*def)->name << " " << p->key;
+        }
+    }
+}
+
+/* ---- validate ---- */
+
+TEST(Validate, WritesKeysAndDropsLiarsByName)
+{
+    Stage v(weir_stage_validate);
+    ASSERT_EQ(v.start(), 0);
+    Packets p;
+    auto liar = frame(1);
+    liar[14] = 0x43;
+    auto first = p.make(frame(0)), second = p.make(frame(1)), third = p.make(arp());
+    EXPECT_EQ(v.run({first, p.make(liar), second, p.make({1, 2}), third}), 3u);
+    EXPECT_EQ(v.dropped("ihl_short"), 1u);
+    EXPECT_EQ(v.dropped("frame_short"), 1u);
+    EXPECT_EQ(v.batch.desc[0].mbuf, first);
+    EXPECT_EQ(v.batch.desc[1].mbuf, second);
+    EXPECT_EQ(v.batch.desc[2].mbuf, third);
+    EXPECT_EQ(weir_key_kind_of(&v.batch.desc[1].key), WEIR_KEY_IPV4);
+    EXPECT_EQ(weir_key_kind_of(&v.batch.desc[2].key), WEIR_KEY_L2);
+    EXPECT_NE(v.batch.desc[0].hash, v.batch.desc[1].hash);
+    EXPECT_EQ(v.count("ip_packets"), 3u) << "the invalid one is an IP packet too";
+    EXPECT_EQ(v.count("ip_bytes"), 180u);
+}
+
+TEST(Validate, NonIpPassesOrIsDroppedAsConfigured)
+{
+    Packets p;
+    Stage pass(weir_stage_validate), drop(weir_stage_validate);
+    drop.set("non-ip", UINT64_C(1));
+    ASSERT_EQ(pass.start() | drop.start(), 0);
+    EXPECT_EQ(pass.run({p.make(arp()), p.make(frame(0))}), 2u);
+    EXPECT_EQ(drop.run({p.make(arp()), p.make(frame(0))}), 1u);
+    EXPECT_EQ(drop.dropped("non_ip"), 1u);
+    EXPECT_EQ(weir_key_kind_of(&drop.batch.desc[0].key), WEIR_KEY_IPV4);
+}
+
+TEST(Validate, SegmentsMakeNoDifference)
+{
+    Packets p;
+    Stage v(weir_stage_validate);
+    ASSERT_EQ(v.start(), 0);
+    v.run({p.make(frame(3))});
+    weir_desc whole = v.batch.desc[0];
+    for (size_t size : {1u, 7u, 14u, 33u, 41u, 54u, 59u}) {
+        ASSERT_EQ(v.run({p.make_chain(frame(3), size)}), 1u) << size;
+        EXPECT_EQ(v.batch.desc[0].hash, whole.hash);
+        EXPECT_EQ(memcmp(&v.batch.desc[0].key, &whole.key, 15), 0);
+    }
+    auto liar = frame(3);
+    liar[39] = 27;
+    EXPECT_EQ(v.run({p.make_chain(liar, 10)}), 0u);
+    EXPECT_EQ(v.dropped("udp_length_beyond_packet"), 1u);
+    EXPECT_EQ(v.trash.n_other, 1u) << "a chain does not go back in bulk";
+}
+
+TEST(Validate, AFullBatchOfOddPacketsIsHandled)
+{
+    Packets p;
+    Stage v(weir_stage_validate);
+    ASSERT_EQ(v.start(), 0);
+    EXPECT_EQ(v.run(std::vector<rte_mbuf *>(WEIR_BATCH, p.make({}))), 0u);
+    EXPECT_EQ(v.dropped("frame_short"), (uint64_t)WEIR_BATCH);
+    EXPECT_EQ(v.run({}), 0u);
+}
+
+/* ---- admit ---- */
+
+TEST(Admit, HoldsAPortToItsRateInBytes)
+{
+    Packets p;
+    Stage a(weir_stage_admit);
+    a.set("rate", weir_rate{60000, false}).set("burst", UINT64_C(1800));
+    ASSERT_EQ(a.start(), 0);
+    std::vector<rte_mbuf *> batch(WEIR_BATCH, p.make(frame(0)));
+    EXPECT_EQ(a.run(batch), 30u) << "the burst";
+    EXPECT_EQ(a.dropped("rate"), 2u);
+    EXPECT_EQ(a.run(batch, 1 + 999999), 0u) << "a nanosecond before a frame's worth";
+    EXPECT_EQ(a.run(batch, 1 + 1000000), 1u);
+    uint64_t passed = 0;
+    for (uint64_t ms = 2; ms <= 1001; ms++)
+        passed += a.run({batch[0], batch[0]}, 1 + ms * 1000000);
+    EXPECT_EQ(passed, 1000u);
+}
+
+TEST(Admit, PortsDoNotShareABucket)
+{
+    Packets p;
+    Stage a(weir_stage_admit);
+    a.set("rate", weir_rate{1, false}).set("burst", UINT64_C(1800));
+    ASSERT_EQ(a.start(), 0);
+    std::vector<rte_mbuf *> batch(30, p.make(frame(0)));
+    EXPECT_EQ(a.run(batch), 30u);
+    EXPECT_EQ(a.run(batch), 0u);
+    a.batch.n = 30;
+    a.batch.port = 1;
+    a.s.def->process(&a.s, &a.batch);
+    EXPECT_EQ(a.batch.n, 30u);
+}
+
+TEST(Admit, PacketRatesTakeTheBurstAtSixtyFourBytesAPacket)
+{
+    Packets p;
+    std::vector<rte_mbuf *> batch(WEIR_BATCH, p.make(std::vector<uint8_t>(1500)));
+    Stage a(weir_stage_admit), least(weir_stage_admit);
+    a.set("rate", weir_rate{1000, true}).set("burst", UINT64_C(6400));
+    least.set("rate", weir_rate{1000, true}).set("burst", UINT64_C(1518));
+    ASSERT_EQ(a.start() | least.start(), 0);
+    uint32_t passed = 0;
+    for (int i = 0; i < 5; i++)
+        passed += a.run(batch);
+    EXPECT_EQ(passed, 100u);
+    EXPECT_EQ(a.dropped("rate"), 60u);
+    EXPECT_EQ(least.run(batch), 32u);
+    EXPECT_EQ(least.run(batch), 0u);
+}
+
+TEST(Admit, NoRateIsNoLimit)
+{
+    Packets p;
+    Stage a(weir_stage_admit);
+    a.set("burst", UINT64_C(1518));
+    ASSERT_EQ(a.start(), 0);
+    EXPECT_EQ(a.run(std::vector<rte_mbuf *>(WEIR_BATCH, p.make(std::vector<uint8_t>(9000)))), 32u);
+}
+
+/* ---- meter ---- */
+
+Stage &with_meter(Stage &m, uint64_t max_flows, uint64_t idle_ns = 1000000000)
+{
+    m.set("max-flows", max_flows).set("idle", idle_ns);
+    EXPECT_EQ(m.start(), 0);
+    return m;
+}
+
+TEST(Meter, CountsBothWaysOfAFlowInOneRecord)
+{
+    Packets p;
+    Stage m(weir_stage_meter, 16);
+    with_meter(m, 1000);
+    EXPECT_EQ(
+        m.run({p.make(frame(1)), p.make(frame(1, true)), p.make(frame(1)), p.make(frame(2))}, 7, true), 4u);
+    EXPECT_EQ(m.count("flows"), 2u);
+    EXPECT_EQ(m.count("flows_created"), 2u);
+    EXPECT_EQ(m.count("packets"), 4u);
+    EXPECT_EQ(m.count("bytes"), 240u);
+    const weir_desc &d = m.batch.desc[0];
+    auto *table = static_cast<weir_flow_table *>(weir_stage_shard(&m.s, d.hash));
+    const weir_flow *f = weir_flow_table_find(table, d.hash, &d.key);
+    ASSERT_NE(f, nullptr);
+    unsigned way = d.key.flags & WEIR_DESC_REVERSED ? 1 : 0;
+    EXPECT_EQ(f->packets[way], 2u);
+    EXPECT_EQ(f->packets[!way], 1u);
+    EXPECT_EQ(f->bytes[way], 120u);
+    EXPECT_EQ(f->bytes[!way], 60u);
+    EXPECT_EQ(f->last_tsc, 7u);
+}
+
+TEST(Meter, WhatIsNotIpPassesUnkeyed)
+{
+    Packets p;
+    Stage m(weir_stage_meter, 16);
+    with_meter(m, 1000);
+    EXPECT_EQ(m.run({p.make(arp()), p.make(frame(1)), p.make({1})}, 1, true), 3u);
+    EXPECT_EQ(m.count("unkeyed"), 2u);
+    EXPECT_EQ(m.count("packets"), 1u);
+}
+
+TEST(Meter, AFullTableLetsPacketsPassUntracked)
+{
+    Packets p;
+    Stage m(weir_stage_meter, 1);
+    with_meter(m, 10);
+    for (uint32_t i = 0; i < 15; i++)
+        EXPECT_EQ(m.run({p.make(frame(i))}, 1, true), 1u);
+    EXPECT_EQ(m.count("flows"), 10u);
+    EXPECT_EQ(m.count("untracked"), 5u);
+    EXPECT_EQ(m.count("packets"), 10u);
+}
+
+TEST(Meter, UniformFlowsUpToTheLimitFindRoomInTheirShards)
+{
+    Packets p;
+    Stage m(weir_stage_meter, 64);
+    const uint32_t limit = 20000;
+    with_meter(m, limit);
+    for (uint32_t i = 0; i < limit; i++)
+        m.run({p.make(frame(i))}, 1, true), p.all.clear();
+    EXPECT_EQ(m.count("flows"), limit);
+    EXPECT_EQ(m.count("untracked"), 0u);
+}
+
+TEST(Meter, IdleFlowsEndAndBusyOnesStay)
+{
+    Packets p;
+    Stage m(weir_stage_meter, 16);
+    const uint64_t second = 1000000000;
+    with_meter(m, 500, second);
+    for (uint32_t i = 0; i < 300; i++)
+        m.run({p.make(frame(i))}, 1, true);
+    EXPECT_EQ(m.count("flows"), 300u);
+    /* Flow 0 goes on for two idle times; a step every millisecond. */
+    for (uint64_t ms = 1; ms <= 2000; ms++) {
+        m.run({p.make(frame(0))}, 1 + ms * (second / 1000), true);
+        if (ms == 999) {
+            EXPECT_EQ(m.count("flows_expired"), 0u);
+        }
+    }
+    EXPECT_EQ(m.count("flows"), 1u);
+    EXPECT_EQ(m.count("flows_expired"), 299u);
+    EXPECT_EQ(m.count("flows_created"), 300u);
+    m.run({p.make(frame(5))}, 3 * second, true);
+    EXPECT_EQ(m.count("flows_created"), 301u) << "seen again";
+}
+
+/* ---- burn ---- */
+
+TEST(Burn, PassesEverythingAndStallsOnce)
+{
+    Packets p;
+    Stage b(weir_stage_burn);
+    b.set("cycles", UINT64_C(10)).set("stall-at", UINT64_C(1000)).set("stall-for", UINT64_C(1));
+    ASSERT_EQ(b.start(), 0);
+    rte_mbuf *m = p.make(frame(0));
+    EXPECT_EQ(b.run({m, m}, 5000), 2u);
+    EXPECT_EQ(b.count("stalls"), 0u);
+    EXPECT_EQ(b.run({m}, 5999), 1u);
+    EXPECT_EQ(b.count("stalls"), 0u);
+    EXPECT_EQ(b.run({m}, 6000), 1u);
+    EXPECT_EQ(b.count("stalls"), 1u);
+    EXPECT_EQ(b.run({m}, 90000), 1u);
+    EXPECT_EQ(b.count("stalls"), 1u);
+}
+
+TEST(Burn, NeverStallsUnlessTold)
+{
+    Packets p;
+    Stage b(weir_stage_burn);
+    ASSERT_EQ(b.start(), 0);
+    b.run({p.make(frame(0))}, 1);
+    b.run({p.make(frame(0))}, UINT64_C(1) << 50);
+    EXPECT_EQ(b.count("stalls"), 0u);
+}
+
+/* ---- sink ---- */
+
+class Order : public ::testing::Test {
+  protected:
+    Order() : s(weir_stage_sink)
+    {
+        s.set("check", UINT64_C(1));
+        EXPECT_EQ(s.start(), 0);
+    }
+    void arrive(std::initializer_list<uint64_t> sequence, uint32_t flow = 0)
+    {
+        for (uint64_t n : sequence) {
+            weir_stamp stamp = {WEIR_STAMP_MAGIC, 1, flow, n};
+            Packets p;
+            EXPECT_EQ(s.run({p.make(frame(flow, false, &stamp))}), 0u);
+            EXPECT_EQ(s.trash.n_plain, 1u);
+        }
+    }
+    void expect(uint64_t missing, uint64_t reordered, uint64_t duplicated)
+    {
+        EXPECT_EQ(s.count("missing"), missing);
+        EXPECT_EQ(s.count("reordered"), reordered);
+        EXPECT_EQ(s.count("duplicated"), duplicated);
+    }
+    Stage s;
+};
+
+TEST_F(Order, InOrderIsNoViolationForEachFlowByItself)
+{
+    arrive({0, 1, 2}, 0);
+    arrive({0, 1}, 3);
+    arrive({3, 4}, 0);
+    expect(0, 0, 0);
+    EXPECT_EQ(s.count("checked"), 7u);
+    EXPECT_EQ(weir_sink_violations(&s.s)->gap.seen + weir_sink_violations(&s.s)->disorder.seen, 0u);
+}
+
+TEST_F(Order, AGapIsMissing)
+{
+    arrive({0, 1, 5, 6});
+    expect(3, 0, 0);
+}
+
+TEST_F(Order, TheLateOneIsReorderedAndNoLongerMissing)
+{
+    arrive({0, 2, 1, 3});
+    expect(0, 1, 0);
+}
+
+TEST_F(Order, TheFirstPacketOfAFlowCountsToo)
+{
+    arrive({1, 0});
+    expect(0, 1, 0);
+    arrive({2, 3}, 1);
+    expect(2, 1, 0);
+}
+
+TEST_F(Order, TheSecondCopyIsDuplicatedHoweverItComes)
+{
+    arrive({0, 0, 1, 2, 3, 1, 4});
+    expect(0, 0, 2);
+    arrive({6, 5, 5, 7});
+    expect(0, 1, 3);
+}
+
+TEST_F(Order, MemoryOfAFlowIsSixtyFourNumbers)
+{
+    arrive({0, 70, 8, 7, 6});
+    EXPECT_EQ(s.count("reordered"), 3u);
+    EXPECT_EQ(s.count("missing"), 69u - 2u) << "8 and 7 are within memory, 6 is beyond";
+    arrive({7, 70});
+    EXPECT_EQ(s.count("duplicated"), 2u);
+    arrive({71 + 63, 71 + 63 - 1, 71});
+    EXPECT_EQ(s.count("duplicated"), 2u);
+    EXPECT_EQ(s.count("reordered"), 5u);
+    arrive({0, 40, 0, 10}, 1);
+    EXPECT_EQ(s.count("duplicated"), 3u) << "a gap within memory forgets nothing";
+    EXPECT_EQ(s.count("reordered"), 6u);
+}
+
+TEST_F(Order, TheFirstGapAndTheFirstDisorderAreRemembered)
+{
+    arrive({0, 1}, 2);
+    arrive({4}, 2);
+    const struct weir_sink_violations *first = weir_sink_violations(&s.s);
+    EXPECT_EQ(first->disorder.seen, 0u) << "a gap is no disorder yet";
+    arrive({3, 3, 9}, 2);
+    arrive({5, 0}, 1);
+    EXPECT_EQ(first->gap.seen, 1u);
+    EXPECT_EQ(first->gap.kind, WEIR_SINK_MISSING);
+    EXPECT_EQ(first->gap.port, 1u);
+    EXPECT_EQ(first->gap.flow, 2u);
+    EXPECT_EQ(first->gap.sequence, 4u);
+    EXPECT_EQ(first->gap.expected, 2u);
+    EXPECT_EQ(first->disorder.seen, 1u);
+    EXPECT_EQ(first->disorder.kind, WEIR_SINK_REORDERED);
+    EXPECT_EQ(first->disorder.flow, 2u);
+    EXPECT_EQ(first->disorder.sequence, 3u);
+    EXPECT_EQ(first->disorder.expected, 5u);
+}
+
+TEST_F(Order, WhatCarriesNoStampOfOursIsCountedNotChecked)
+{
+    Packets p;
+    weir_stamp wrong_magic = {1, 1, 0, 0}, no_generator = {WEIR_STAMP_MAGIC, 0, 0, 0},
+               no_port = {WEIR_STAMP_MAGIC, 999, 0, 0}, no_flow = {WEIR_STAMP_MAGIC, 1, 4, 0},
+               good = {WEIR_STAMP_MAGIC, 1, 3, 0};
+    auto cut = frame(0, false, &good);
+    cut.resize(57);
+    EXPECT_EQ(s.run({p.make(frame(0, false, &wrong_magic)), p.make(frame(0, false, &no_generator)),
+                  p.make(frame(0, false, &no_port)), p.make(frame(0, false, &no_flow)), p.make(cut),
+                  p.make({}), p.make(frame(0, false, &good))}),
+        0u);
+    EXPECT_EQ(s.count("unstamped"), 6u);
+    EXPECT_EQ(s.count("checked"), 1u);
+    expect(0, 0, 0);
+}
+
+TEST(Sink, WithoutCheckConsumesAndLooksAtNothing)
+{
+    Packets p;
+    Stage s(weir_stage_sink);
+    ASSERT_EQ(s.start(), 0);
+    EXPECT_EQ(s.run({p.make(frame(0)), p.make_chain(frame(1), 30)}), 0u);
+    EXPECT_EQ(s.trash.n_plain, 1u);
+    EXPECT_EQ(s.trash.n_other, 1u);
+    EXPECT_EQ(s.count("checked") + s.count("unstamped"), 0u);
+    EXPECT_NE(weir_sink_violations(&s.s), nullptr);
+    Stage m(weir_stage_meter);
+    EXPECT_EQ(weir_sink_violations(&m.s), nullptr);
+}
+
+} // namespace

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Two network namespaces that only weir joins, by veth and AF_PACKET."""
+import json
+import re
+import subprocess
+import unittest
+
+import lab
+
+BRIDGE = """
+version: 1
+drain-timeout: 1s
+ports:
+  a: {{vdev: "net_af_packet0,iface={a}"}}
+  b: {{vdev: "net_af_packet1,iface={b}"}}
+pools:
+  ingress:
+    from: [a, b]
+    stages: [validate, {{admit: {{per: port, rate: max}}}}]
+  work:
+    from: [ingress]
+    shard-by: flow
+    on-full: block
+    stages: [meter, {{transmit: {{a: b, b: a}}}}]
+"""
+IPERF_S = 10 if lab.VARIANT == "release" else 4
+
+
+def serve(namespace):
+    """An iperf3 server for one client, once it listens."""
+    server = namespace.popen("iperf3", "-s", "-1", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    lab.wait_until(lambda: ":5201" in namespace.run("ss", "-ltn").stdout, 30, "iperf3 listening")
+    return server
+
+
+@lab.needs_root
+@lab.needs_program("ip", "ss", "ethtool", "ping", "iperf3")
+class Wire(unittest.TestCase):
+    def check_books(self, end):
+        self.assertEqual(end.code, 0, end)
+        self.assertEqual((end["lost"], end["leaked"], end["held"]), (0, 0, 0), end)
+        self.assertEqual(end["sent"] + end["dropped"], end["accepted"], end)
+        for name in "ab":
+            self.assertIsNone(end.port(name)["missed"], "AF_PACKET cannot say; it is not 0")
+
+    def test_ping_and_tcp_pass_and_a_sigterm_in_the_middle_balances(self):
+        with lab.namespaces("10.77.0.1/24", "10.77.0.2/24") as (left, right):
+            with lab.weir(BRIDGE.format(a=left.outer, b=right.outer)) as w:
+                w.url()
+                ping = left.run("ping", "-c", "5", "-i", "0.2", "-W", "5", right.address)
+                self.assertEqual(ping.returncode, 0, ping.stdout)
+                server = serve(right)
+                tcp = left.run("iperf3", "-J", "-c", right.address, "-t", str(IPERF_S))
+                self.assertEqual(tcp.returncode, 0, tcp.stdout)
+                server.wait(30)
+                received = json.loads(tcp.stdout)["end"]["sum_received"]
+                self.assertGreater(received["bytes"], 10**6, tcp.stdout)
+                self.assertGreater(received["seconds"], IPERF_S - 1)
+                print(f"{lab.VARIANT}: TCP {received['bits_per_second'] / 1e9:.2f} Gbit/s")
+
+                server = serve(right)
+                client = left.popen("iperf3", "-c", right.address, "-t", "60", stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.DEVNULL)
+                before = w.metrics()["weir_ledger_sent_packets_total"]
+                w.wait_for_metrics(lambda m: m["weir_ledger_sent_packets_total"] > before + 2000)
+                end = w.stop()
+                for process in (client, server):
+                    process.kill()
+                    process.wait(30)
+        self.check_books(end)
+        self.assertEqual(end["why_stopped"], "signal")
+        self.assertGreater(end.stage("meter")["counters"]["flows_created"], 2, end)
+
+    def test_af_xdp_passes_and_what_its_rings_keep_is_no_leak(self):
+        with lab.namespaces("10.77.6.1/24", "10.77.6.2/24") as (left, right):
+            text = BRIDGE.format(a=left.outer, b=right.outer).replace("net_af_packet", "net_af_xdp")
+            with lab.weir(text) as w:
+                w.url()
+                ping = left.run("ping", "-c", "5", "-i", "0.2", "-W", "5", right.address)
+                self.assertEqual(ping.returncode, 0, ping.stdout)
+                end = w.stop()
+        self.check_books(end)
+        self.assertGreater(end["kept"], 0, end)
+
+    def test_a_cable_pulled_and_plugged_in_again(self):
+        with lab.namespaces("10.77.1.1/24", "10.77.1.2/24") as (left, right):
+            with lab.weir(BRIDGE.format(a=left.outer, b=right.outer)) as w:
+                w.url()
+                ping = ("ping", "-c", "3", "-i", "0.2", "-W", "2", right.address)
+                self.assertEqual(left.run(*ping).returncode, 0)
+                lab.ip("link", "set", right.outer, "down")
+                self.assertNotEqual(left.run(*ping).returncode, 0)
+                lab.ip("link", "set", right.outer, "up")
+                again = left.run("ping", "-c", "10", "-i", "0.3", "-W", "2", right.address)
+                self.assertEqual(again.returncode, 0, again.stdout)
+                end = w.stop()
+        self.check_books(end)
+
+    def test_a_vlan_tag_passes(self):
+        # The kernel takes a tag off a frame before AF_PACKET sees it; on the other side it must be there again.
+        send = ("python3", "-c", "import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); "
+                "s.bind(('eth0', 0)); "
+                "[s.send(bytes.fromhex('ffffffffffff 02000000000a 8100 2064 88b5') + b'weir' * 12) for _ in range(20)]")
+        with lab.namespaces("10.77.2.1/24", "10.77.2.2/24") as (left, right):
+            with lab.weir(BRIDGE.format(a=left.outer, b=right.outer)) as w:
+                w.url()
+                seen = right.popen("tcpdump", "-i", "eth0", "-e", "-nn", "-l", "-c", "1", "vlan", "100",
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                self.assertIn("listening", "".join(seen.stderr.readline() for _ in range(2)))
+                self.assertEqual(left.run(*send).returncode, 0)
+                out, _ = seen.communicate(timeout=30)
+                end = w.stop()
+        self.assertRegex(out, r"vlan 100, p 1")
+        self.check_books(end)
+
+    def test_the_longest_frame_passes_and_one_byte_more_is_refused(self):
+        text = """
+version: 1
+listen: "off"
+ports:
+  gen: {generator: {flows: 10, size: SIZE, rate: 10kpps, count: 200}}
+  out: {vdev: "net_af_packet0,iface=OUTER"}
+pools:
+  all: {from: [gen], stages: [validate, {transmit: {gen: out}}]}
+"""
+        with lab.namespaces("10.77.4.1/24") as (peer,):
+            for size, sent in ((1514, 200), (1515, 0), (1518, 0)):
+                with self.subTest(size=size):
+                    before = peer.received()
+                    end = lab.run(text.replace("SIZE", str(size)).replace("OUTER", peer.outer))
+                    self.assertEqual((end.code, end["transmitted"]), (0, sent), end)
+                    self.assertEqual(end["drops"]["above_mtu"], 200 - sent, end)
+                    lab.wait_until(lambda: peer.received() >= before + sent, 10, "the frames at the other end")
+
+    def test_an_mtu_above_the_slot_is_refused_with_the_command(self):
+        with lab.namespaces("10.77.5.1/24") as (peer,):
+            lab.ip("link", "set", peer.outer, "mtu", "9000")
+            end = lab.run(BRIDGE.format(a=peer.outer, b="lo"))
+        self.assertEqual(end.code, 78, end)
+        self.assertRegex(end.err, rf"ip link set {peer.outer} mtu \d+")
+
+    def test_more_queues_than_a_port_counts_are_refused(self):
+        with lab.namespaces("10.77.7.1/24") as (peer,):
+            end = lab.run(BRIDGE.format(a=peer.outer + ",qpairs=90", b=peer.outer))
+        self.assertEqual(end.code, 78, end)
+        self.assertRegex(end.err, r"has 90 queues; the most is 64")
+
+    def test_a_frame_above_the_mtu_is_refused_and_counted(self):
+        with lab.namespaces("10.77.3.1/24", "10.77.3.2/24") as (left, right):
+            left.run("ip", "link", "set", "eth0", "mtu", "1900")
+            lab.ip("link", "set", left.outer, "mtu", "1900")
+            with lab.weir(BRIDGE.format(a=left.outer, b=right.outer)) as w:
+                w.url()
+                self.assertEqual(left.run("ping", "-c", "2", "-W", "5", right.address).returncode, 0)
+                self.assertNotEqual(
+                    left.run("ping", "-c", "3", "-i", "0.2", "-W", "1", "-M", "do", "-s", "1700", right.address).returncode,
+                    0)
+                end = w.stop()
+        self.check_books(end)
+        self.assertEqual(end["drops"]["above_mtu"], 3, end)
+
+
+@lab.needs_root
+class NoSuchInterface(unittest.TestCase):
+    def test_a_missing_interface_is_69_and_named(self):
+        end = lab.run(BRIDGE.format(a="nosuch0", b="nosuch1"))
+        self.assertEqual(end.code, 69, end)
+        self.assertTrue(re.search(r"port a: device net_af_packet0,iface=nosuch0", end.err), end)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A hand-made snapshot: two ingress workers, two work workers, one sink, everything balanced. */
+#ifndef WEIR_TESTS_MONITOR_SAMPLE_H
+#define WEIR_TESTS_MONITOR_SAMPLE_H
+
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <string>
+
+#include "workers/snapshot.h"
+
+struct Sample : weir_snapshot {
+    weir_snapshot_port port[2] = {};
+    weir_snapshot_worker worker[4] = {};
+    weir_snapshot_stage stage[5] = {};
+    weir_snapshot_ring ring[4] = {};
+    weir_named_count drop[5] = {{"rate", nullptr, 4560}, {"invalid", nullptr, 6}, {"inbox_full", nullptr, 0},
+        {"port_tx_error", nullptr, 0}, {"drain_deadline", nullptr, 0}};
+    weir_named_count invalid = {"invalid", nullptr, 6};
+    weir_named_count rate = {"rate", nullptr, 4560};
+    weir_named_count meter[2][2] = {{{"flows", "Flows in the table.", 600}, {"flows_ended", nullptr, 5}},
+        {{"flows", "Flows in the table.", 424}, {"flows_ended", nullptr, 7}}};
+    weir_named_count sink = {"checked", "Stamped packets seen.", 81230001};
+
+    Sample() : weir_snapshot{}
+    {
+        name = "lab";
+        tsc_hz = 2000000000;
+        running_tsc = 40000000000; /* 20 s */
+        now_tsc = 1000000000000;
+        port[0] = {"gen", "generator", 81234567, 5199012288, 0, 0, 0, 0, 81240000};
+        port[1] = {"wan", "vdev", 0, 0, 0, 0, 0, WEIR_SNAPSHOT_UNKNOWN, WEIR_SNAPSHOT_UNKNOWN};
+        ports = port, n_ports = 2;
+        const char *pools[4] = {"ingress", "work", "work", "out"};
+        for (uint32_t i = 0; i < 4; i++) {
+            worker[i].pool = pools[i];
+            worker[i].index = i == 2;
+            worker[i].lcore = i + 1;
+            worker[i].cpu = i;
+            worker[i].state = WEIR_WORKER_ENDED;
+            worker[i].busy_tsc = 10000000000 * (i + 1) / 2;
+            worker[i].idle_tsc = 40000000000 - worker[i].busy_tsc;
+        }
+        workers = worker, n_workers = 4;
+        stage[0] = {"ingress", "validate", 0, 0, 81234567, 81234561, &invalid, 1, nullptr, 0};
+        stage[1] = {"ingress", "admit", 0, 1, 81234561, 81230001, &rate, 1, nullptr, 0};
+        stage[2] = {"work", "meter", 0, 0, 40000000, 40000000, nullptr, 0, meter[0], 2};
+        stage[3] = {"work", "meter", 1, 0, 41230001, 41230001, nullptr, 0, meter[1], 2};
+        stage[4] = {"out", "sink", 0, 0, 81230001, 81230001, nullptr, 0, &sink, 1};
+        stages = stage, n_stages = 5;
+        ring[0] = {"ingress", "work", 0, 0, 0, 1024, 40000000, 0, 300};
+        ring[1] = {"ingress", "work", 0, 1, 0, 1024, 41230001, 0, 1024};
+        ring[2] = {"work", "out", 0, 0, 0, 1024, 40000000, 0, 12};
+        ring[3] = {"work", "out", 1, 0, 0, 1024, 41230001, 0, 11};
+        rings = ring, n_rings = 4;
+        drops = drop, n_drops = 5;
+        ledger.accepted = 81234567;
+        ledger.consumed = 81230001;
+        ledger.dropped = 4566;
+        ledger.final = true;
+        mempool_size = mempool_available = 16383;
+        why_stopped = "signal";
+        held_at_signal = 1040;
+        drain_ns = 212000000;
+        checked = 81230001;
+    }
+    Sample(const Sample &) = delete;
+};
+
+/* What a function prints. */
+inline std::string printed(const std::function<void(FILE *)> &print)
+{
+    char *text = nullptr;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+    print(to);
+    fclose(to);
+    std::string all(text, size);
+    free(text);
+    return all;
+}
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/port.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <unistd.h>
+
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/mbuf.h"
+#include "dataplane/stamp.h"
+
+namespace {
+
+constexpr uint64_t HZ = 1000000007; /* odd: nothing divides */
+
+struct GeneratorParams { /* as port_generator.c lays it out; checked against its table below */
+    uint64_t flows;
+    weir_range size;
+    weir_rate rate;
+    uint64_t count;
+    uint64_t queue;
+};
+
+class Port : public testing::Test {
+  protected:
+    void SetUp() override
+    {
+        mempool =
+            rte_pktmbuf_pool_create("port", 2047, 0, 0, RTE_PKTMBUF_HEADROOM + WEIR_MBUF_ROOM, SOCKET_ID_ANY);
+        ASSERT_NE(mempool, nullptr);
+        port = static_cast<weir_port *>(std::aligned_alloc(64, sizeof(weir_port)));
+    }
+
+    void TearDown() override
+    {
+        close();
+        std::free(port);
+        rte_mempool_free(mempool);
+    }
+
+    int open(const weir_port_def &def, const void *params, uint16_t index = 0)
+    {
+        close();
+        std::memset(static_cast<void *>(port), 0, sizeof *port);
+        port->def = &def;
+        port->name = "gen";
+        port->index = index;
+        port->rx_queues = port->tx_queues = 1;
+        port->mempool = mempool;
+        port->socket = SOCKET_ID_ANY;
+        port->tsc_hz = HZ;
+        port->seed = 7;
+        int result = def.open(port, params);
+        opened = result == 0;
+        if (opened)
+            def.start(port, 0);
+        return result;
+    }
+
+    void close()
+    {
+        if (opened)
+            port->def->close(port);
+        opened = false;
+    }
+
+    uint32_t receive(uint64_t now)
+    {
+        batch.now_tsc = now;
+        batch.n = port->def->receive(port, 0, &batch);
+        return batch.n;
+    }
+
+    void release()
+    {
+        for (uint32_t i = 0; i < batch.n; i++)
+            rte_pktmbuf_free(batch.desc[i].mbuf);
+    }
+
+    std::string bytes(uint32_t packets)
+    {
+        std::string all;
+        while (packets > 0) {
+            uint32_t n = receive(0);
+            if (n == 0)
+                break;
+            for (uint32_t i = 0; i < n; i++) {
+                rte_mbuf *m = batch.desc[i].mbuf;
+                all.append(rte_pktmbuf_mtod(m, const char *), m->data_len);
+            }
+            packets -= std::min(n, packets);
+            release();
+        }
+        return all;
+    }
+
+    rte_mempool *mempool = nullptr;
+    weir_port *port = nullptr;
+    bool opened = false;
+    weir_batch batch = {};
+};
+
+GeneratorParams params(uint64_t pps, uint64_t count = 0)
+{
+    GeneratorParams p = {};
+    p.flows = 64;
+    p.size = {64, 64, 0};
+    p.rate = {pps, true};
+    p.count = count;
+    p.queue = 4096;
+    return p;
+}
+
+TEST_F(Port, TheParameterStructOfThisTestIsTheGenerators)
+{
+    ASSERT_EQ(weir_port_generator.params_size, sizeof(GeneratorParams));
+    const size_t offsets[] = {offsetof(GeneratorParams, flows), offsetof(GeneratorParams, size),
+        offsetof(GeneratorParams, rate), offsetof(GeneratorParams, count), offsetof(GeneratorParams, queue)};
+    for (size_t i = 0; i < 5; i++)
+        EXPECT_EQ(weir_port_generator.params[i].offset, offsets[i]);
+}
+
+TEST_F(Port, SameSeedSameBytes)
+{
+    auto p = params(0);
+    p.size = {60, 1514, 0};
+    ASSERT_EQ(open(weir_port_generator, &p), 0);
+    std::string first = bytes(3200);
+    ASSERT_EQ(open(weir_port_generator, &p), 0);
+    EXPECT_EQ(bytes(3200), first);
+    ASSERT_EQ(open(weir_port_generator, &p, 1), 0);
+    EXPECT_NE(bytes(3200), first) << "another port makes other traffic";
+}
+
+TEST_F(Port, FramesAreValidAndStampedInOrder)
+{
+    auto p = params(0);
+    p.size = {0, 0, 0}; /* imix */
+    ASSERT_EQ(open(weir_port_generator, &p, 3), 0);
+    std::vector<uint64_t> next(p.flows);
+    for (int round = 0; round < 100; round++) {
+        ASSERT_EQ(receive(0), static_cast<uint32_t>(WEIR_BATCH));
+        for (uint32_t i = 0; i < batch.n; i++) {
+            rte_mbuf *m = batch.desc[i].mbuf;
+            auto *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+            auto *ip = reinterpret_cast<const rte_ipv4_hdr *>(frame + 14);
+            ASSERT_EQ(rte_raw_cksum(ip, 20), 0xffff) << "the header checksum is right";
+            ASSERT_EQ(rte_be_to_cpu_16(ip->total_length), m->data_len - 14);
+            ASSERT_EQ(batch.desc[i].length, m->pkt_len);
+            weir_stamp stamp;
+            std::memcpy(&stamp, frame + WEIR_STAMP_OFFSET, sizeof stamp);
+            ASSERT_EQ(stamp.magic, WEIR_STAMP_MAGIC);
+            ASSERT_EQ(stamp.port, 3);
+            ASSERT_LT(stamp.flow, p.flows);
+            ASSERT_EQ(stamp.sequence, next[stamp.flow]++);
+        }
+        release();
+    }
+}
+
+TEST_F(Port, TheRateIsExactOverAnOddClock)
+{
+    auto p = params(999983);
+    ASSERT_EQ(open(weir_port_generator, &p), 0);
+    uint64_t made = 0;
+    for (uint64_t now = 0; now <= 10 * HZ; now += 10007) {
+        made += receive(now);
+        release();
+    }
+    uint64_t due = 999983 * 10;
+    EXPECT_LE(made, due);
+    EXPECT_GE(made, due - 20) << "at most what the last step had not reached";
+    weir_port_stats stats;
+    port->def->stats(port, &stats);
+    EXPECT_EQ(stats.missed, 0u);
+    EXPECT_EQ(stats.offered, made);
+}
+
+TEST_F(Port, WhatThePipelineDoesNotFetchIsMissedExactly)
+{
+    auto p = params(1000000);
+    p.queue = 100;
+    ASSERT_EQ(open(weir_port_generator, &p), 0);
+    receive(HZ); /* a second without a look: a million due, a hundred queued */
+    release();
+    weir_port_stats stats;
+    port->def->stats(port, &stats);
+    EXPECT_EQ(stats.missed, 1000000u - 100);
+    EXPECT_EQ(stats.received, static_cast<uint64_t>(WEIR_BATCH));
+    uint64_t more = 0;
+    while (receive(HZ) != 0) {
+        more += batch.n;
+        release();
+    }
+    EXPECT_EQ(more + WEIR_BATCH, 100u);
+}
+
+TEST_F(Port, EndsAtItsCount)
+{
+    auto p = params(0, 100);
+    ASSERT_EQ(open(weir_port_generator, &p), 0);
+    EXPECT_EQ(bytes(1000).size(), 6400u);
+    EXPECT_TRUE(port->def->ended(port, 0));
+}
+
+TEST_F(Port, AnEmptyPoolIsMissedNotACrash)
+{
+    auto p = params(0);
+    ASSERT_EQ(open(weir_port_generator, &p), 0);
+    std::vector<rte_mbuf *> all(rte_mempool_avail_count(mempool));
+    ASSERT_TRUE(weir_mbuf_take(mempool, all.data(), static_cast<unsigned>(all.size())));
+    EXPECT_EQ(receive(0), 0u);
+    weir_port_stats stats;
+    port->def->stats(port, &stats);
+    EXPECT_EQ(stats.missed, static_cast<uint64_t>(WEIR_BATCH));
+    rte_pktmbuf_free_bulk(all.data(), static_cast<unsigned>(all.size()));
+}
+
+/* ---- capture files ---- */
+
+std::string temporary(const std::string &content)
+{
+    char name[] = "/tmp/weir-test-XXXXXX";
+    int fd = mkstemp(name);
+    std::ofstream(name, std::ios::binary) << content;
+    if (fd >= 0)
+        ::close(fd);
+    return name;
+}
+
+template <typename T> void put(std::string &to, T value)
+{
+    to.append(reinterpret_cast<const char *>(&value), sizeof value);
+}
+
+std::string capture(uint32_t link_type, const std::vector<std::pair<uint32_t, uint32_t>> &frames)
+{
+    std::string file;
+    put<uint32_t>(file, 0xa1b2c3d4);
+    put<uint16_t>(file, 2);
+    put<uint16_t>(file, 4);
+    put<uint64_t>(file, 0);
+    put<uint32_t>(file, 262144);
+    put<uint32_t>(file, link_type);
+    for (auto [captured, length] : frames) {
+        put<uint64_t>(file, 0);
+        put<uint32_t>(file, captured);
+        put<uint32_t>(file, length);
+        for (uint32_t i = 0; i < captured; i++)
+            file.push_back(static_cast<char>(i * 7));
+    }
+    return file;
+}
+
+TEST_F(Port, AFileGivesEachFrameOnceWithItsOriginalLength)
+{
+    std::string path = temporary(capture(1, {{60, 60}, {96, 1514}, {9000, 9000}, {1, 1}}));
+    ASSERT_EQ(open(weir_port_file, path.c_str()), 0) << port->error;
+    ASSERT_EQ(receive(0), 4u);
+    EXPECT_EQ(batch.desc[1].length, 1514u);
+    EXPECT_EQ(batch.desc[1].mbuf->pkt_len, 96u);
+    rte_mbuf *jumbo = batch.desc[2].mbuf;
+    EXPECT_EQ(jumbo->nb_segs, 5u);
+    EXPECT_EQ(batch.desc[2].key.flags & WEIR_DESC_PLAIN, 0) << "a chain is freed link by link";
+    std::string copy(9000, 0);
+    auto *read = static_cast<const char *>(rte_pktmbuf_read(jumbo, 0, 9000, copy.data()));
+    for (uint32_t i = 0; i < 9000; i++)
+        ASSERT_EQ(read[i], static_cast<char>(i * 7)) << i;
+    release();
+    EXPECT_TRUE(port->def->ended(port, 0));
+    EXPECT_EQ(rte_mempool_avail_count(mempool), 2047u);
+    std::remove(path.c_str());
+}
+
+TEST_F(Port, BadFilesAreErrorsThatNameTheCause)
+{
+    EXPECT_EQ(open(weir_port_file, "/nonexistent/x.pcap"), -ENOENT);
+    EXPECT_NE(std::string(port->error).find("/nonexistent/x.pcap"), std::string::npos);
+
+    std::string garbage = temporary("this is no capture at all, only text");
+    EXPECT_EQ(open(weir_port_file, garbage.c_str()), -EBADMSG);
+    std::remove(garbage.c_str());
+
+    std::string wifi = temporary(capture(105, {{60, 60}}));
+    EXPECT_EQ(open(weir_port_file, wifi.c_str()), -EBADMSG);
+    EXPECT_NE(std::string(port->error).find("802_11"), std::string::npos) << port->error;
+    std::remove(wifi.c_str());
+}
+
+TEST_F(Port, ATruncatedTailIsAWarningAndTheRestIsReplayed)
+{
+    std::string whole = capture(1, {{60, 60}, {60, 60}});
+    std::string path = temporary(whole.substr(0, whole.size() - 10));
+    ASSERT_EQ(open(weir_port_file, path.c_str()), 0);
+    EXPECT_NE(std::string(port->warning).find("after frame 1"), std::string::npos) << port->warning;
+    EXPECT_EQ(receive(0), 1u);
+    release();
+    std::remove(path.c_str());
+}
+
+/* ---- devices ---- */
+
+TEST_F(Port, ADeviceErrorNamesTheDeviceAndTheCause)
+{
+    EXPECT_EQ(open(weir_port_vdev, "net_af_packet7,iface=lo,framesz=4096"), -EINVAL);
+    EXPECT_NE(std::string(port->error).find("net_af_packet7"), std::string::npos);
+    EXPECT_NE(open(weir_port_vdev, "net_nonsense3,foo=bar"), 0);
+    EXPECT_NE(std::string(port->error).find("net_nonsense3"), std::string::npos);
+    EXPECT_EQ(open(weir_port_vdev, ",x"), -EINVAL);
+}
+
+} // namespace

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The step of a worker, driven by hand: no thread, no time. */
+#include "workers/worker.h"
+
+#include <gtest/gtest.h>
+
+#include <rte_mbuf.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "dataplane/mbuf.h"
+
+namespace {
+
+constexpr uint32_t POOL = 4095;
+
+struct Free {
+    void operator()(void *p) const
+    {
+        std::free(p);
+    }
+};
+template <typename T> using Owned = std::unique_ptr<T, Free>;
+
+template <typename T> Owned<T> zeroed(size_t n = 1)
+{
+    void *memory = std::aligned_alloc(WEIR_CACHE_LINE, (n * sizeof(T) + 63) / 64 * 64);
+    std::memset(memory, 0, (n * sizeof(T) + 63) / 64 * 64);
+    return Owned<T>(static_cast<T *>(memory));
+}
+
+Owned<void> ring_memory(uint32_t capacity, uint32_t item)
+{
+    return Owned<void>(std::aligned_alloc(WEIR_CACHE_LINE, weir_ring_bytes(capacity, item)));
+}
+
+/* One input ring, two output rings by shard, no stage. */
+class Worker : public testing::Test {
+  protected:
+    void SetUp() override
+    {
+        mempool = rte_pktmbuf_pool_create("test", POOL, 0, 0, RTE_PKTMBUF_HEADROOM + 64, SOCKET_ID_ANY);
+        ASSERT_NE(mempool, nullptr);
+        w = zeroed<weir_worker>();
+        inputs = zeroed<weir_input>();
+        outputs = zeroed<weir_output>(2);
+        route = zeroed<weir_route>();
+        weir_route_spread(route.get(), 2);
+        memory.push_back(ring_memory(256, sizeof(weir_desc)));
+        in = weir_ring_init(memory.back().get(), 256, sizeof(weir_desc), 0);
+        inputs.get()->ring = &in->consumer;
+        for (int i = 0; i < 2; i++) {
+            memory.push_back(ring_memory(64, sizeof(weir_desc)));
+            out[i] = weir_ring_init(memory.back().get(), 64, sizeof(weir_desc), 0);
+            outputs.get()[i].ring = &out[i]->producer;
+        }
+        memory.push_back(ring_memory(WEIR_COMMANDS, sizeof(weir_command)));
+        w->command_ring = weir_ring_init(memory.back().get(), WEIR_COMMANDS, sizeof(weir_command), 0);
+        w->commands = &w->command_ring->consumer;
+        w->inputs = inputs.get();
+        w->n_inputs = 1;
+        w->outputs = outputs.get();
+        w->n_outputs = 2;
+        w->route = route.get();
+    }
+
+    void TearDown() override
+    {
+        rte_mempool_free(mempool);
+    }
+
+    /* n packets for one destination; `length` numbers them. */
+    void offer(uint32_t n, uint32_t destination)
+    {
+        for (uint32_t i = 0; i < n; i++) {
+            rte_mbuf *m;
+            ASSERT_TRUE(weir_mbuf_take(mempool, &m, 1));
+            weir_desc d = {};
+            d.mbuf = m;
+            d.hash = destination == 0 ? 0 : WEIR_SHARDS - 1;
+            d.length = next++ & 0xffffff;
+            d.key.flags = WEIR_DESC_PLAIN;
+            ASSERT_EQ(weir_ring_push(&in->producer, &d, 1), 1u);
+        }
+    }
+
+    /* Takes packets from an output, checks that their numbers go on from `expected`. */
+    uint32_t fetch(int destination, uint32_t want, uint32_t expected)
+    {
+        std::vector<weir_desc> got(want);
+        uint32_t n = weir_ring_pop(&out[destination]->consumer, got.data(), want);
+        for (uint32_t i = 0; i < n; i++) {
+            EXPECT_EQ(got[i].length, expected + i);
+            rte_pktmbuf_free(got[i].mbuf);
+        }
+        return n;
+    }
+
+    uint32_t home() const
+    {
+        return rte_mempool_avail_count(mempool);
+    }
+
+    rte_mempool *mempool = nullptr;
+    Owned<weir_worker> w;
+    Owned<weir_input> inputs;
+    Owned<weir_output> outputs;
+    Owned<weir_route> route;
+    std::vector<Owned<void>> memory;
+    weir_ring *in, *out[2];
+    uint32_t next = 0;
+};
+
+TEST_F(Worker, SendsEachPacketToTheOwnerOfItsShard)
+{
+    offer(10, 0);
+    offer(5, 1);
+    EXPECT_EQ(weir_worker_step(w.get(), 0), WEIR_STEP_BUSY);
+    EXPECT_EQ(weir_worker_step(w.get(), 0), WEIR_STEP_IDLE);
+    EXPECT_EQ(fetch(0, 64, 0), 10u);
+    EXPECT_EQ(fetch(1, 64, 10), 5u);
+    EXPECT_EQ(weir_counter_read(&w->held), 0u);
+}
+
+TEST_F(Worker, BlockKeepsABoundedRemainderStopsReceivingAndLosesNothing)
+{
+    offer(200, 0);
+    while (weir_worker_step(w.get(), 0) == WEIR_STEP_BUSY) {
+    }
+    EXPECT_EQ(weir_worker_step(w.get(), 0), WEIR_STEP_BLOCKED);
+    EXPECT_EQ(weir_ring_depth(out[0]), 64u);
+    EXPECT_LE(weir_counter_read(&w->held), WEIR_REMAINDER_MAX);
+    EXPECT_EQ(weir_ring_depth(in) + weir_counter_read(&w->held), 200u - 64) << "nothing vanished";
+
+    uint32_t got = 0;
+    for (int i = 0; i < 100 && got < 200; i++) {
+        got += fetch(0, 7, got); /* room for a few at a time */
+        weir_worker_step(w.get(), 0);
+    }
+    EXPECT_EQ(got, 200u);
+    EXPECT_EQ(home(), POOL);
+}
+
+TEST_F(Worker, ABlockedDestinationHoldsUpTheOthersButKeepsTheirOrder)
+{
+    offer(160, 0);
+    offer(20, 1);
+    for (int i = 0; i < 20; i++)
+        weir_worker_step(w.get(), 0);
+    EXPECT_EQ(weir_ring_depth(out[1]), 0u) << "block stops receiving for all shards";
+    uint32_t first = 0, second = 0;
+    for (int i = 0; i < 50; i++) {
+        first += fetch(0, 32, first);
+        second += fetch(1, 32, 160 + second);
+        weir_worker_step(w.get(), 0);
+    }
+    EXPECT_EQ(first, 160u);
+    EXPECT_EQ(second, 20u);
+}
+
+TEST_F(Worker, DropCountsWhatTheInboxRefuses)
+{
+    w->drop_when_full = true;
+    offer(200, 0);
+    while (weir_worker_step(w.get(), 0) == WEIR_STEP_BUSY) {
+    }
+    EXPECT_EQ(weir_counter_read(&outputs.get()->pushed), 64u);
+    EXPECT_EQ(weir_counter_read(&outputs.get()->refused), 136u);
+    EXPECT_EQ(fetch(0, 64, 0), 64u) << "the arriving packet is dropped, not a waiting one";
+    EXPECT_EQ(home(), POOL) << "each dropped packet went home";
+}
+
+TEST_F(Worker, ABlockedWorkerStillServesCommands)
+{
+    offer(200, 0);
+    while (weir_worker_step(w.get(), 0) != WEIR_STEP_BLOCKED) {
+    }
+    weir_worker_command(w.get(), WEIR_COMMAND_DRAIN);
+    weir_worker_step(w.get(), 0);
+    EXPECT_EQ(w->state, static_cast<uint32_t>(WEIR_WORKER_DRAINING));
+}
+
+TEST_F(Worker, EndsAfterItsInputsAndClosesItsOutputsLast)
+{
+    offer(100, 0);
+    weir_ring_close(&in->producer);
+    for (int i = 0; i < 20; i++)
+        weir_worker_step(w.get(), 0);
+    EXPECT_FALSE(weir_worker_ended(w.get())) << "a remainder is still held";
+    uint32_t got = fetch(0, 64, 0);
+    for (int i = 0; i < 5; i++)
+        weir_worker_step(w.get(), 0);
+    EXPECT_TRUE(weir_worker_ended(w.get()));
+    EXPECT_FALSE(weir_ring_ended(&out[0]->consumer));
+    got += fetch(0, 64, got);
+    EXPECT_EQ(got, 100u);
+    EXPECT_TRUE(weir_ring_ended(&out[0]->consumer));
+    EXPECT_TRUE(weir_ring_ended(&out[1]->consumer));
+}
+
+TEST_F(Worker, DiscardDropsWhatItHoldsByName)
+{
+    offer(200, 0);
+    while (weir_worker_step(w.get(), 0) != WEIR_STEP_BLOCKED) {
+    }
+    weir_worker_command(w.get(), WEIR_COMMAND_DISCARD);
+    weir_ring_close(&in->producer);
+    for (int i = 0; i < 20 && !weir_worker_ended(w.get()); i++)
+        weir_worker_step(w.get(), 0);
+    EXPECT_TRUE(weir_worker_ended(w.get()));
+    EXPECT_EQ(weir_counter_read(&w->discarded), 136u);
+    EXPECT_EQ(weir_counter_read(&w->held), 0u);
+    fetch(0, 64, 0);
+    EXPECT_EQ(home(), POOL);
+}
+
+TEST_F(Worker, QuitEndsWithoutTheEndOfAStuckProducer)
+{
+    weir_worker_command(w.get(), WEIR_COMMAND_DISCARD);
+    for (int i = 0; i < 5; i++)
+        weir_worker_step(w.get(), 0);
+    EXPECT_FALSE(weir_worker_ended(w.get()));
+    offer(10, 0);
+    weir_worker_command(w.get(), WEIR_COMMAND_QUIT);
+    for (int i = 0; i < 5; i++)
+        weir_worker_step(w.get(), 0);
+    EXPECT_TRUE(weir_worker_ended(w.get()));
+    EXPECT_EQ(weir_counter_read(&w->discarded), 10u);
+}
+
+} // namespace

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Configuration and plan to running things, in the order in which they depend on each other. */
+#include "workers/runtime.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <rte_cycles.h>
+#include <rte_errno.h>
+#include <rte_malloc.h>
+#include <rte_mbuf_pool_ops.h>
+#include <rte_mempool.h>
+
+#include "dataplane/mbuf.h"
+#include "workers/log.h"
+#include "workers/plant.h"
+
+static_assert(WEIR_PORTS_MAX == 64, "config/key_table.h refuses more ports and more transmitting workers");
+
+static const struct weir_port_def *const port_kinds[] = {
+    &weir_port_generator, &weir_port_file, &weir_port_vdev, NULL};
+
+/* ---- parameters: values of the configuration into the plain struct of a stage or port kind ---- */
+
+static void fill_port_map(struct weir_port_map *map, const struct weir_value *v)
+{
+    for (uint32_t i = 0; i < WEIR_PORTS_MAX; i++)
+        map->to[i] = -1;
+    for (uint32_t i = 0; i < v->n_pairs; i++)
+        map->to[v->pairs[i].from] = (int16_t)v->pairs[i].to;
+}
+
+static void fill_param(uint8_t *plain, const struct weir_param *p, const struct weir_value *v)
+{
+    void *at = plain + p->offset;
+    switch (p->type) {
+    case WEIR_PARAM_COUNT:
+    case WEIR_PARAM_BYTES:
+    case WEIR_PARAM_DURATION:
+    case WEIR_PARAM_WORD:
+        *(uint64_t *)at = v->number;
+        break;
+    case WEIR_PARAM_RATE:
+        *(struct weir_rate *)at = (struct weir_rate){.per_s = v->number, .packets = v->in_packets};
+        break;
+    case WEIR_PARAM_SIZE:
+        *(struct weir_range *)at = (struct weir_range){.min = v->number, .max = v->high, .word = v->word};
+        break;
+    case WEIR_PARAM_PORT_MAP:
+        fill_port_map(at, v);
+        break;
+    }
+}
+
+static void *plain_params(const struct weir_param *table, size_t size, const struct weir_value *values)
+{
+    uint8_t *plain = calloc(1, size == 0 ? 1 : size);
+    for (uint32_t i = 0; plain != NULL && table != NULL && table[i].key != NULL; i++)
+        fill_param(plain, &table[i], &values[i]);
+    return plain;
+}
+
+/* ---- before DPDK: ports and pools as plain things, and the plan ---- */
+
+static const struct weir_port_def *port_kind(const char *kind)
+{
+    for (const struct weir_port_def *const *d = port_kinds; *d != NULL; d++)
+        if (strcmp((*d)->kind, kind) == 0)
+            return *d;
+    return NULL;
+}
+
+static bool new_ports(struct weir_runtime *rt)
+{
+    const struct weir_config *config = rt->config;
+    rt->n_ports = config->n_ports;
+    rt->ports = aligned_alloc(WEIR_CACHE_LINE, rt->n_ports * sizeof *rt->ports);
+    rt->port_list = calloc(rt->n_ports, sizeof *rt->port_list);
+    rt->port_params = calloc(rt->n_ports, sizeof *rt->port_params);
+    rt->port_stats = calloc(rt->n_ports, sizeof *rt->port_stats);
+    if (rt->port_stats == NULL || rt->ports == NULL || rt->port_list == NULL || rt->port_params == NULL)
+        return false;
+    memset(rt->ports, 0, rt->n_ports * sizeof *rt->ports);
+    for (uint32_t i = 0; i < rt->n_ports; i++) {
+        const struct weir_config_port *from = &config->ports[i];
+        struct weir_port *port = &rt->ports[i];
+        port->def = port_kind(from->kind->name);
+        port->name = from->name;
+        port->index = (uint16_t)i;
+        port->rx_queues = port->tx_queues = 1;
+        port->seed = config->seed;
+        rt->port_list[i] = port;
+        rt->port_params[i] = from->kind->string
+                                 ? strdup(from->text)
+                                 : plain_params(port->def->params, port->def->params_size, from->values);
+        if (rt->port_params[i] == NULL)
+            return false;
+        if (port->def->stamped_flows != NULL)
+            port->stamped_flows = port->def->stamped_flows(rt->port_params[i]);
+    }
+    return true;
+}
+
+static bool new_pools(struct weir_runtime *rt)
+{
+    const struct weir_config *config = rt->config;
+    rt->pools = calloc(config->n_pools, sizeof *rt->pools);
+    if (rt->pools == NULL)
+        return false;
+    rt->n_pools = config->n_pools;
+    for (uint32_t i = 0; i < rt->n_pools; i++) {
+        struct weir_pool *pool = &rt->pools[i];
+        pool->config = &config->pools[i];
+        pool->next = -1;
+        pool->n_workers = pool->config->workers;
+        pool->first_worker = rt->n_workers;
+        rt->n_workers += pool->n_workers;
+        pool->stages = calloc(pool->config->n_stages + 1, sizeof *pool->stages);
+        if (pool->stages == NULL)
+            return false;
+        for (; pool->n_stages < pool->config->n_stages; pool->n_stages++) {
+            const struct weir_config_stage *from = &pool->config->stages[pool->n_stages];
+            struct weir_pool_stage *s = &pool->stages[pool->n_stages];
+            s->def = weir_stage_find(from->table->name);
+            s->params = plain_params(s->def->params, s->def->params_size, from->values);
+            if (s->params == NULL)
+                return false;
+            pool->transmits |= strcmp(s->def->name, "transmit") == 0;
+        }
+        for (uint32_t k = 0; !pool->config->fed_by_ports && k < pool->config->n_from; k++)
+            rt->pools[pool->config->from[k]].next = (int32_t)i;
+    }
+    return true;
+}
+
+/* A transmit queue has one writer: every worker that transmits has one of its own on every port it may send to. */
+static void count_tx_queues(struct weir_runtime *rt)
+{
+    uint32_t writers = 0;
+    for (uint32_t i = 0; i < rt->n_pools; i++)
+        writers += rt->pools[i].transmits ? rt->pools[i].n_workers : 0;
+    for (uint32_t i = 0; i < rt->n_pools; i++) {
+        const struct weir_pool *pool = &rt->pools[i];
+        const struct weir_port_map *map = pool->transmits ? pool->stages[pool->n_stages - 1].params : NULL;
+        for (uint32_t k = 0; map != NULL && k < rt->n_ports; k++)
+            if (map->to[k] >= 0)
+                rt->ports[map->to[k]].tx_queues = (uint16_t)writers;
+    }
+}
+
+static bool new_plan(struct weir_runtime *rt, const struct weir_topology *t)
+{
+    struct weir_plan *plan = calloc(1, sizeof *plan);
+    rt->plan = plan;
+    if (plan == NULL)
+        return false;
+    plan->n_workers = rt->n_workers;
+    plan->workers = calloc(rt->n_workers, sizeof *plan->workers);
+    plan->control_cpus = calloc(t->n_cpus, sizeof *plan->control_cpus);
+    if (plan->workers == NULL || plan->control_cpus == NULL)
+        return false;
+    weir_plan_cpus(plan, t);
+    weir_plan_memory(plan, rt);
+    return true;
+}
+
+struct weir_runtime *weir_runtime_new(const struct weir_config *config, enum weir_failure *failed)
+{
+    char error[512];
+    *failed = WEIR_FAILED_OS;
+    struct weir_runtime *rt = calloc(1, sizeof *rt);
+    if (rt == NULL)
+        return NULL;
+    rt->config = config;
+    rt->leaked = -1;
+    pthread_mutex_init(&rt->life, NULL);
+    struct weir_topology *t = weir_topology_load(config->cpus, error, sizeof error);
+    if (t == NULL) {
+        weir_log(WEIR_LOG_ERROR, "%s", error);
+        *failed = WEIR_FAILED_CONFIG;
+        return rt;
+    }
+    if (getrandom(rt->hash_key, sizeof rt->hash_key, 0) != sizeof rt->hash_key) {
+        weir_log(WEIR_LOG_ERROR, "the kernel gives no random bytes for the flow hash: %s", strerror(errno));
+    } else if (weir_plant_choose() != 0) {
+        *failed = WEIR_FAILED_CONFIG;
+    } else if (!new_ports(rt) || !new_pools(rt) || !new_plan(rt, t)) {
+        weir_log(WEIR_LOG_ERROR, "no memory for the configuration");
+    } else {
+        count_tx_queues(rt);
+        *failed = WEIR_FINE;
+    }
+    free(t);
+    return rt;
+}
+
+/* ---- with DPDK: memory, ports, rings, workers, stages ---- */
+
+static void *allocate(size_t size, uint32_t node)
+{
+    void *memory = rte_zmalloc_socket("weir", size == 0 ? WEIR_CACHE_LINE : size, WEIR_CACHE_LINE, (int)node);
+    return memory != NULL ? memory : rte_zmalloc("weir", size == 0 ? WEIR_CACHE_LINE : size, WEIR_CACHE_LINE);
+}
+
+static size_t round_line(size_t size)
+{
+    return (size + WEIR_CACHE_LINE - 1) & ~(size_t)(WEIR_CACHE_LINE - 1);
+}
+
+static enum weir_failure no_memory(const struct weir_runtime *rt, const char *what)
+{
+    weir_log(WEIR_LOG_ERROR,
+        "no memory for %s; the plan asked for %zu MiB. Lower depth, workers or max-flows", what,
+        rt->plan->memory_bytes >> 20);
+    return WEIR_FAILED_OS;
+}
+
+/* As rte_pktmbuf_pool_create(), but packed. Under normal pages that one starts every packet on a page of its own, so
+ * that all headers meet in the same few cache sets. We run with virtual addresses as IOVA (eal.c), where what is
+ * contiguous for us is contiguous for a device, and the restriction buys nothing. */
+static struct rte_mempool *make_mempool(uint64_t n)
+{
+    struct rte_pktmbuf_pool_private private = {.mbuf_data_room_size = RTE_PKTMBUF_HEADROOM + WEIR_MBUF_ROOM};
+    unsigned size = (unsigned)sizeof(struct rte_mbuf) + private.mbuf_data_room_size;
+    if (n > UINT32_MAX / 2)
+        return NULL;
+    struct rte_mempool *pool = rte_mempool_create_empty("weir", (unsigned)n, size, WEIR_MBUF_CACHE,
+        sizeof private, SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+    if (pool == NULL)
+        return NULL;
+    if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) != 0)
+        goto fail;
+    rte_pktmbuf_pool_init(pool, &private);
+    if (rte_mempool_populate_default(pool) < 0)
+        goto fail;
+    rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+    return pool;
+
+fail:
+    rte_mempool_free(pool);
+    return NULL;
+}
+
+static enum weir_failure open_ports(struct weir_runtime *rt)
+{
+    for (; rt->n_opened < rt->n_ports; rt->n_opened++) {
+        struct weir_port *port = &rt->ports[rt->n_opened];
+        port->mempool = rt->mempool;
+        port->socket = SOCKET_ID_ANY;
+        port->tsc_hz = rt->tsc_hz;
+        unsigned before = rte_mempool_avail_count(rt->mempool);
+        int result = port->def->open(port, rt->port_params[rt->n_opened]);
+        port->taken = before - rte_mempool_avail_count(rt->mempool);
+        if (port->warning[0] != '\0')
+            weir_log(WEIR_LOG_WARNING, "port %s: %s", port->name, port->warning);
+        port->warning[0] = '\0';
+        if (result == 0)
+            continue;
+        weir_log(WEIR_LOG_ERROR, "%s:%u: port %s: %s", rt->config->file,
+            rt->config->ports[rt->n_opened].place.line, port->name, port->error);
+        return result == -EBADMSG                      ? WEIR_FAILED_BAD_DATA
+               : result == -EPERM || result == -EACCES ? WEIR_FAILED_PERMISSION
+               : result == -EINVAL                     ? WEIR_FAILED_CONFIG
+               : result == -ENOMEM                     ? WEIR_FAILED_OS
+                                                       : WEIR_FAILED_PORT;
+    }
+    return WEIR_FINE;
+}
+
+static bool build_inputs_from_ports(struct weir_runtime *rt, const struct weir_pool *pool)
+{
+    for (uint32_t i = 0; i < pool->n_workers; i++) {
+        struct weir_worker *w = rt->workers[pool->first_worker + i];
+        uint32_t queues = 0;
+        for (uint32_t k = i; k < pool->config->n_from; k += pool->n_workers)
+            queues += rt->ports[pool->config->from[k]].rx_queues;
+        w->inputs = allocate(queues * sizeof *w->inputs, rt->plan->workers[pool->first_worker + i].node);
+        if (w->inputs == NULL)
+            return false;
+        for (uint32_t k = i; k < pool->config->n_from; k += pool->n_workers) {
+            struct weir_port *port = &rt->ports[pool->config->from[k]];
+            for (uint16_t q = 0; q < port->rx_queues; q++)
+                w->inputs[w->n_inputs++] = (struct weir_input){.port = port, .queue = q};
+        }
+    }
+    return true;
+}
+
+static bool build_ring(struct weir_runtime *rt, uint32_t from, uint32_t to, uint32_t depth)
+{
+    struct weir_worker *producer = rt->workers[from], *consumer = rt->workers[to];
+    void *memory = allocate(weir_ring_bytes(depth, sizeof(struct weir_desc)), rt->plan->workers[to].node);
+    if (memory == NULL)
+        return false;
+    struct weir_ring *ring = weir_ring_init(memory, depth, sizeof(struct weir_desc), 0);
+    rt->rings[rt->n_rings++] =
+        (struct weir_matrix_ring){.from = from, .to = to, .output = producer->n_outputs, .ring = ring};
+    producer->outputs[producer->n_outputs++].ring = &ring->producer;
+    consumer->inputs[consumer->n_inputs++] = (struct weir_input){.ring = &ring->consumer};
+    return true;
+}
+
+/* The matrix: every worker of every pool that feeds `pool`, times every worker of `pool`. */
+static bool build_inputs_from_pools(struct weir_runtime *rt, const struct weir_pool *pool)
+{
+    uint32_t producers = 0;
+    for (uint32_t k = 0; k < pool->config->n_from; k++)
+        producers += rt->pools[pool->config->from[k]].n_workers;
+    struct weir_matrix_ring *rings =
+        realloc(rt->rings, (rt->n_rings + (size_t)producers * pool->n_workers) * sizeof *rings);
+    if (rings == NULL)
+        return false;
+    rt->rings = rings;
+    for (uint32_t i = 0; i < pool->n_workers; i++) {
+        struct weir_worker *w = rt->workers[pool->first_worker + i];
+        w->inputs = allocate(producers * sizeof *w->inputs, rt->plan->workers[pool->first_worker + i].node);
+        if (w->inputs == NULL)
+            return false;
+    }
+    for (uint32_t k = 0; k < pool->config->n_from; k++) {
+        const struct weir_pool *from = &rt->pools[pool->config->from[k]];
+        for (uint32_t p = from->first_worker; p < from->first_worker + from->n_workers; p++) {
+            struct weir_worker *producer = rt->workers[p];
+            uint32_t node = rt->plan->workers[p].node;
+            producer->outputs = allocate(pool->n_workers * sizeof *producer->outputs, node);
+            producer->route = allocate(sizeof *producer->route, node);
+            if (producer->outputs == NULL || producer->route == NULL)
+                return false;
+            weir_route_spread(producer->route, pool->n_workers);
+            producer->drop_when_full = pool->config->on_full == WEIR_ON_FULL_DROP;
+            for (uint32_t c = 0; c < pool->n_workers; c++)
+                if (!build_ring(rt, p, pool->first_worker + c, pool->config->depth))
+                    return false;
+        }
+    }
+    return true;
+}
+
+static bool build_workers(struct weir_runtime *rt)
+{
+    rt->workers = calloc(rt->n_workers, sizeof *rt->workers);
+    rt->stuck = calloc(rt->n_workers, sizeof *rt->stuck);
+    rt->seen_steps = calloc(rt->n_workers, sizeof *rt->seen_steps);
+    rt->seen_tsc = calloc(rt->n_workers, sizeof *rt->seen_tsc);
+    if (rt->workers == NULL || rt->stuck == NULL || rt->seen_steps == NULL || rt->seen_tsc == NULL)
+        return false;
+    for (uint32_t p = 0; p < rt->n_pools; p++) {
+        for (uint32_t i = 0; i < rt->pools[p].n_workers; i++) {
+            uint32_t number = rt->pools[p].first_worker + i;
+            const struct weir_plan_worker *plan = &rt->plan->workers[number];
+            struct weir_worker *w = allocate(sizeof *w, plan->node);
+            void *commands =
+                allocate(weir_ring_bytes(WEIR_COMMANDS, sizeof(struct weir_command)), plan->node);
+            if (w == NULL || commands == NULL)
+                return false;
+            rt->workers[number] = w;
+            w->pool = p;
+            w->index = i;
+            w->lcore = plan->lcore;
+            w->cpu = plan->cpu;
+            w->yields = plan->shares_cpu;
+            w->command_ring = weir_ring_init(commands, WEIR_COMMANDS, sizeof(struct weir_command), 0);
+            w->commands = &w->command_ring->consumer;
+        }
+    }
+    return true;
+}
+
+static bool allocate_stage(
+    struct weir_runtime *rt, struct weir_worker *w, struct weir_pool_stage *shared, struct weir_stage *s)
+{
+    const struct weir_stage_def *def = shared->def;
+    uint32_t node = rt->plan->workers[rt->pools[w->pool].first_worker + w->index].node;
+    size_t reasons = 0, counters = 0;
+    while (def->reasons != NULL && def->reasons[reasons] != NULL)
+        reasons++;
+    while (def->counters != NULL && def->counters[counters * 2] != NULL)
+        counters++;
+    s->def = def;
+    s->params = shared->params;
+    s->env = &w->env;
+    s->trash = &w->trash;
+    s->drops = allocate(reasons * sizeof *s->drops, node);
+    s->counts = allocate(counters * sizeof *s->counts, node);
+    if (s->drops == NULL || s->counts == NULL)
+        return false;
+    if (def->worker_size != NULL) {
+        s->worker_state = allocate(def->worker_size(s->params, &w->env), node);
+        if (s->worker_state == NULL)
+            return false;
+    }
+    bool first = shared->pool_state == NULL && shared->shard_state == NULL;
+    if (first && def->pool_size != NULL) {
+        shared->pool_state = allocate(def->pool_size(s->params, &w->env), node);
+        if (shared->pool_state == NULL)
+            return false;
+    }
+    if (first && def->shard_size != NULL) {
+        shared->shard_stride = round_line(def->shard_size(s->params, &w->env));
+        shared->shard_state = allocate(WEIR_SHARDS * shared->shard_stride, node);
+        if (shared->shard_state == NULL)
+            return false;
+    }
+    s->pool_state = shared->pool_state;
+    s->shard_state = shared->shard_state;
+    s->shard_stride = shared->shard_stride;
+    return true;
+}
+
+static bool init_stage(const struct weir_runtime *rt, const struct weir_worker *w,
+    struct weir_pool_stage *shared, struct weir_stage *s)
+{
+    const struct weir_stage_def *def = s->def;
+    int result = def->init != NULL ? def->init(s) : 0;
+    for (uint32_t shard = 0; result == 0 && def->init_shard != NULL && !shared->ready && shard < WEIR_SHARDS;
+         shard++)
+        result = def->init_shard(s, shard);
+    shared->ready = true;
+    if (result != 0)
+        weir_log(WEIR_LOG_ERROR, "pool %s: stage %s cannot work with its parameters: %s",
+            rt->pools[w->pool].config->name, def->name, strerror(-result));
+    return result == 0;
+}
+
+static enum weir_failure build_stages(struct weir_runtime *rt)
+{
+    uint16_t tx_queue = 0;
+    for (uint32_t number = 0; number < rt->n_workers; number++) {
+        struct weir_worker *w = rt->workers[number];
+        struct weir_pool *pool = &rt->pools[w->pool];
+        w->env = (struct weir_stage_env){.tsc_hz = rt->tsc_hz,
+            .shards = WEIR_SHARDS,
+            .workers = pool->n_workers,
+            .ports = rt->port_list,
+            .n_ports = rt->n_ports,
+            .queue = pool->transmits ? tx_queue++ : 0,
+            .socket = (int)rt->plan->workers[number].node};
+        memcpy(w->env.hash_key, rt->hash_key, sizeof rt->hash_key);
+        w->stages = allocate(pool->n_stages * sizeof *w->stages, rt->plan->workers[number].node);
+        if (w->stages == NULL)
+            return no_memory(rt, "the stages");
+        for (; w->n_stages < pool->n_stages; w->n_stages++) {
+            if (!allocate_stage(rt, w, &pool->stages[w->n_stages], &w->stages[w->n_stages]))
+                return no_memory(rt, "the state of the stages");
+            if (!init_stage(rt, w, &pool->stages[w->n_stages], &w->stages[w->n_stages]))
+                return WEIR_FAILED_CONFIG;
+        }
+    }
+    return WEIR_FINE;
+}
+
+enum weir_failure weir_runtime_build(struct weir_runtime *rt)
+{
+    rt->tsc_hz = rte_get_tsc_hz();
+    rt->mempool = make_mempool(rt->plan->n_mbufs);
+    if (rt->mempool == NULL)
+        return no_memory(rt, "the packets");
+    enum weir_failure failed = open_ports(rt);
+    if (failed != WEIR_FINE)
+        return failed;
+    if (!build_workers(rt))
+        return no_memory(rt, "the workers");
+    for (uint32_t p = 0; p < rt->n_pools; p++)
+        if (!(rt->pools[p].config->fed_by_ports ? build_inputs_from_ports : build_inputs_from_pools)(
+                rt, &rt->pools[p]))
+            return no_memory(rt, "the rings");
+    return build_stages(rt);
+}
+
+/* ---- the way back, in reverse ---- */
+
+/* Rings, packets and the state of stages stay: they lie in DPDK's heap, which goes with the process. Giving them back
+ * one by one would clear them first, and so touch gigabytes that were never used. */
+void weir_runtime_free(struct weir_runtime *rt)
+{
+    if (rt == NULL)
+        return;
+    for (uint32_t i = 0; rt->workers != NULL && i < rt->n_workers; i++)
+        for (uint32_t k = 0; rt->workers[i] != NULL && k < rt->workers[i]->n_stages; k++)
+            if (rt->workers[i]->stages[k].def->fini != NULL)
+                rt->workers[i]->stages[k].def->fini(&rt->workers[i]->stages[k]);
+    for (; rt->n_started > 0; rt->n_started--)
+        rt->ports[rt->n_started - 1].def->stop(&rt->ports[rt->n_started - 1]);
+    for (; rt->n_opened > 0; rt->n_opened--)
+        rt->ports[rt->n_opened - 1].def->close(&rt->ports[rt->n_opened - 1]);
+    for (uint32_t p = 0; p < rt->n_pools; p++) {
+        for (uint32_t i = 0; i < rt->pools[p].n_stages; i++)
+            free(rt->pools[p].stages[i].params);
+        free(rt->pools[p].stages);
+    }
+    for (uint32_t i = 0; rt->port_params != NULL && i < rt->n_ports; i++)
+        free(rt->port_params[i]);
+    if (rt->plan != NULL) {
+        free(rt->plan->workers);
+        free(rt->plan->control_cpus);
+    }
+    free(rt->plan);
+    free(rt->workers);
+    free(rt->stuck);
+    free(rt->seen_steps);
+    free(rt->seen_tsc);
+    free(rt->rings);
+    free(rt->pools);
+    free(rt->port_params);
+    free(rt->port_stats);
+    free(rt->port_list);
+    free(rt->ports);
+    pthread_mutex_destroy(&rt->life);
+    free(rt);
+}

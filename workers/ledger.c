@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The books: every counter of the pipeline gathered into one snapshot, and the balance over all of them. */
+#include "workers/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_mempool.h>
+
+#include "dataplane/stages/sink.h"
+#include "workers/runtime.h"
+
+static_assert(WEIR_UNKNOWN == WEIR_SNAPSHOT_UNKNOWN, "one word for what a driver cannot say");
+
+const char *const weir_worker_state_names[WEIR_WORKER_STATES] = {
+    "starting", "running", "draining", "discarding", "ended"};
+
+/* ---- parts ---- */
+
+static void take_worker(const struct weir_runtime *rt, uint32_t i, struct weir_snapshot_worker *to)
+{
+    const struct weir_worker *w = rt->workers[i];
+    *to = (struct weir_snapshot_worker){.pool = rt->pools[w->pool].config->name,
+        .index = w->index,
+        .lcore = w->lcore,
+        .cpu = w->cpu,
+        .shares_cpu = w->yields,
+        .stuck = rt->stuck[i],
+        .state = weir_load_relaxed(&w->state),
+        .steps = weir_counter_read(&w->steps),
+        .busy_tsc = weir_counter_read(&w->cycles[WEIR_STEP_BUSY]),
+        .idle_tsc = weir_counter_read(&w->cycles[WEIR_STEP_IDLE]),
+        .blocked_tsc = weir_counter_read(&w->cycles[WEIR_STEP_BLOCKED]),
+        .received = weir_counter_read(&w->received),
+        .held = weir_counter_read(&w->held)};
+}
+
+static struct weir_named_count *take_counts(
+    const char *const *names, const struct weir_counter *values, unsigned step, uint32_t *n)
+{
+    *n = 0;
+    while (names != NULL && names[*n * step] != NULL)
+        ++*n;
+    struct weir_named_count *counts = calloc(*n + 1, sizeof *counts);
+    for (uint32_t i = 0; counts != NULL && i < *n; i++)
+        counts[i] = (struct weir_named_count){.name = names[i * step],
+            .help = step == 2 ? names[i * step + 1] : NULL,
+            .value = weir_counter_read(&values[i])};
+    return counts;
+}
+
+static bool take_stage(const struct weir_runtime *rt, const struct weir_worker *w, uint32_t position,
+    struct weir_snapshot_stage *to)
+{
+    const struct weir_stage *s = &w->stages[position];
+    *to = (struct weir_snapshot_stage){.pool = rt->pools[w->pool].config->name,
+        .stage = s->def->name,
+        .worker = w->index,
+        .position = position,
+        .out = weir_counter_read(&s->out)};
+    to->drops = take_counts(s->def->reasons, s->drops, 1, &to->n_drops);
+    to->counts = take_counts(s->def->counters, s->counts, 2, &to->n_counts);
+    /* After what left it, so that a running stage never shows more out than in. */
+    to->in = weir_counter_read(&s->in);
+    return to->drops != NULL && to->counts != NULL;
+}
+
+static void take_ring(
+    const struct weir_runtime *rt, const struct weir_matrix_ring *r, struct weir_snapshot_ring *to)
+{
+    const struct weir_worker *from = rt->workers[r->from], *into = rt->workers[r->to];
+    const struct weir_output *output = &from->outputs[r->output];
+    *to = (struct weir_snapshot_ring){.from = rt->pools[from->pool].config->name,
+        .to = rt->pools[into->pool].config->name,
+        .from_worker = from->index,
+        .to_worker = into->index,
+        .depth = weir_ring_depth(r->ring),
+        .capacity = weir_ring_capacity(r->ring),
+        .pushed = weir_counter_read(&output->pushed),
+        .refused = weir_counter_read(&output->refused),
+        .high_water = weir_ring_high_water(r->ring)};
+}
+
+static void take_port(const struct weir_runtime *rt, uint32_t i, struct weir_snapshot_port *to)
+{
+    struct weir_port *port = &rt->ports[i];
+    struct weir_port_stats stats = rt->port_stats[i];
+    if (!rt->final)
+        port->def->stats(port, &stats);
+    *to = (struct weir_snapshot_port){.name = port->name,
+        .kind = port->def->kind,
+        .received = stats.received,
+        .received_bytes = stats.received_bytes,
+        .sent = stats.accepted - stats.tx_errors,
+        .sent_bytes = stats.accepted_bytes,
+        .tx_errors = stats.tx_errors,
+        .missed = stats.missed,
+        .offered = stats.offered};
+}
+
+/* ---- totals ---- */
+
+static bool add_drop(struct weir_snapshot *s, const char *reason, uint64_t packets)
+{
+    for (uint32_t i = 0; i < s->n_drops; i++) {
+        if (strcmp(s->drops[i].name, reason) == 0) {
+            s->drops[i].value += packets;
+            return true;
+        }
+    }
+    struct weir_named_count *more = realloc(s->drops, (s->n_drops + 1) * sizeof *more);
+    if (more == NULL)
+        return false;
+    s->drops = more;
+    s->drops[s->n_drops++] = (struct weir_named_count){.name = reason, .value = packets};
+    return true;
+}
+
+static bool add_drops(const struct weir_runtime *rt, struct weir_snapshot *s)
+{
+    bool fine = true;
+    for (uint32_t i = 0; i < s->n_stages; i++)
+        for (uint32_t k = 0; k < s->stages[i].n_drops; k++)
+            fine &= add_drop(s, s->stages[i].drops[k].name, s->stages[i].drops[k].value);
+    for (uint32_t i = 0; i < s->n_rings; i++)
+        fine &= add_drop(s, "inbox_full", s->rings[i].refused);
+    for (uint32_t i = 0; i < s->n_ports; i++)
+        fine &= add_drop(s, "port_tx_error", s->ports[i].tx_errors);
+    for (uint32_t i = 0; i < rt->n_workers; i++)
+        fine &= add_drop(s, "drain_deadline", weir_counter_read(&rt->workers[i]->discarded));
+    for (uint32_t i = 0; i < s->n_drops; i++)
+        s->ledger.dropped += s->drops[i].value;
+    return fine;
+}
+
+static uint64_t count_named(const struct weir_snapshot_stage *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->n_counts; i++)
+        if (strcmp(s->counts[i].name, name) == 0)
+            return s->counts[i].value;
+    return 0;
+}
+
+/* The worst comes first: order broken or a packet twice; a gap is worth naming only where something is missing. */
+static char *violation_text(const struct weir_runtime *rt, const struct weir_sink_violation *v)
+{
+    static const char *const forms[] = {[WEIR_SINK_MISSING] = "flow %u of %s: %lu came where %lu was due",
+        [WEIR_SINK_REORDERED] = "flow %u of %s: %lu came late, %lu was due",
+        [WEIR_SINK_DUPLICATED] = "flow %u of %s: %lu came again, %lu was due"};
+    char *text;
+    int length = asprintf(&text, forms[v->kind], v->flow, rt->ports[v->port].name, (unsigned long)v->sequence,
+        (unsigned long)v->expected);
+    return length < 0 ? NULL : text;
+}
+
+static char *first_violation(const struct weir_runtime *rt, bool missing)
+{
+    const struct weir_sink_violation *worst = NULL;
+    for (uint32_t i = 0; i < rt->n_workers; i++) {
+        const struct weir_worker *w = rt->workers[i];
+        const struct weir_sink_violations *all = weir_sink_violations(&w->stages[w->n_stages - 1]);
+        if (all == NULL)
+            continue;
+        /* [V1] pairs with violation_slow in dataplane/stages/sink.c. */
+        if (worst == NULL && missing && weir_load_acquire(&all->gap.seen))
+            worst = &all->gap;
+        if (weir_load_acquire(&all->disorder.seen))
+            worst = &all->disorder;
+    }
+    return worst == NULL ? NULL : violation_text(rt, worst);
+}
+
+static void add_sinks(struct weir_snapshot *s)
+{
+    for (uint32_t i = 0; i < s->n_stages; i++) {
+        const struct weir_snapshot_stage *stage = &s->stages[i];
+        if (strcmp(stage->stage, "sink") != 0)
+            continue;
+        s->ledger.consumed += stage->out;
+        s->checked += count_named(stage, "checked");
+        s->unstamped += count_named(stage, "unstamped");
+        s->missing += count_named(stage, "missing");
+        s->reordered += count_named(stage, "reordered");
+        s->duplicated += count_named(stage, "duplicated");
+    }
+}
+
+/* `held` is counted, ring by ring and worker by worker; never the remainder of a subtraction. From the last worker to
+ * the first, and its inbox after what it has in hand: a packet that moves on meanwhile is not met twice. */
+uint64_t weir_runtime_held(const struct weir_runtime *rt)
+{
+    uint64_t held = 0;
+    for (uint32_t i = rt->n_workers; i-- > 0;) {
+        held += weir_counter_read(&rt->workers[i]->held);
+        for (uint32_t k = 0; k < rt->n_rings; k++)
+            if (rt->rings[k].to == i)
+                held += weir_ring_depth(rt->rings[k].ring);
+    }
+    return held;
+}
+
+static void balance(const struct weir_runtime *rt, struct weir_snapshot *s)
+{
+    struct weir_ledger *l = &s->ledger;
+    for (uint32_t i = 0; i < s->n_ports; i++) {
+        l->accepted += s->ports[i].received;
+        l->sent += s->ports[i].sent;
+    }
+    l->lost = (int64_t)(l->accepted - l->sent - l->consumed - l->dropped - l->held);
+    if (rt->abandoned) {
+        l->abandoned = l->held;
+        l->held = 0;
+    }
+    l->leaked = rt->final ? rt->leaked : -1;
+    l->kept = rt->kept;
+    l->final = rt->final || rt->abandoned;
+}
+
+/* ---- the snapshot ---- */
+
+static bool allocate(const struct weir_runtime *rt, struct weir_snapshot *s)
+{
+    uint32_t stages = 0;
+    for (uint32_t p = 0; p < rt->n_pools; p++)
+        stages += rt->pools[p].n_stages * rt->pools[p].n_workers;
+    s->ports = calloc(rt->n_ports, sizeof *s->ports);
+    s->workers = calloc(rt->n_workers, sizeof *s->workers);
+    s->stages = calloc(stages, sizeof *s->stages);
+    s->rings = calloc(rt->n_rings + 1, sizeof *s->rings);
+    return s->ports != NULL && s->workers != NULL && s->stages != NULL && s->rings != NULL;
+}
+
+/* Kept in the order of the pools, read from the last to the first. */
+static bool take_stages(const struct weir_runtime *rt, struct weir_snapshot *s)
+{
+    for (uint32_t p = 0; p < rt->n_pools; p++)
+        s->n_stages += rt->pools[p].n_stages * rt->pools[p].n_workers;
+    struct weir_snapshot_stage *to = s->stages + s->n_stages;
+    for (uint32_t p = rt->n_pools; p-- > 0;) {
+        const struct weir_pool *pool = &rt->pools[p];
+        for (uint32_t position = pool->n_stages; position-- > 0;)
+            for (uint32_t i = pool->n_workers; i-- > 0;)
+                if (!take_stage(rt, rt->workers[pool->first_worker + i], position, --to))
+                    return false;
+    }
+    return true;
+}
+
+static void take_life(const struct weir_runtime *rt, struct weir_snapshot *s)
+{
+    uint64_t until = rt->signal_tsc != 0 ? rt->signal_tsc : rt->end_tsc != 0 ? rt->end_tsc : s->now_tsc;
+    s->running_tsc = rt->start_tsc != 0 ? until - rt->start_tsc : 0;
+    s->why_stopped = rt->why_stopped;
+    s->held_at_signal = rt->held_at_signal;
+    s->deadline_passed = rt->deadline_passed;
+    if (rt->signal_tsc != 0 && rt->end_tsc > rt->signal_tsc)
+        s->drain_ns = (uint64_t)((double)(rt->end_tsc - rt->signal_tsc) * 1e9 / (double)rt->tsc_hz);
+}
+
+static bool take(const struct weir_runtime *rt, struct weir_snapshot *s)
+{
+    if (!allocate(rt, s))
+        return false;
+    s->name = rt->config->name;
+    s->tsc_hz = rt->tsc_hz;
+    s->now_tsc = rte_rdtsc();
+    take_life(rt, s);
+    /* From the sinks to the sources: a packet that moves meanwhile is seen too often upstream, never too often
+     * downstream, so a running ledger shows packets under way and not packets from nowhere. */
+    if (!take_stages(rt, s))
+        return false;
+    for (; s->n_rings < rt->n_rings; s->n_rings++)
+        take_ring(rt, &rt->rings[s->n_rings], &s->rings[s->n_rings]);
+    for (; s->n_workers < rt->n_workers; s->n_workers++)
+        take_worker(rt, s->n_workers, &s->workers[s->n_workers]);
+    s->ledger.held = weir_runtime_held(rt);
+    for (; s->n_ports < rt->n_ports; s->n_ports++)
+        take_port(rt, s->n_ports, &s->ports[s->n_ports]);
+    if (!add_drops(rt, s))
+        return false;
+    add_sinks(s);
+    s->first_violation = first_violation(rt, s->missing > s->ledger.dropped);
+    balance(rt, s);
+    s->contradiction = weir_snapshot_audit(s);
+    s->mempool_size = rt->plan->n_mbufs;
+    s->mempool_available = rte_mempool_avail_count(rt->mempool);
+    return true;
+}
+
+struct weir_snapshot *weir_snapshot_take(struct weir_runtime *rt)
+{
+    struct weir_snapshot *s = calloc(1, sizeof *s);
+    pthread_mutex_lock(&rt->life);
+    bool taken = s != NULL && take(rt, s);
+    pthread_mutex_unlock(&rt->life);
+    if (taken)
+        return s;
+    weir_snapshot_free(s);
+    return NULL;
+}
+
+void weir_snapshot_free(struct weir_snapshot *s)
+{
+    if (s == NULL)
+        return;
+    for (uint32_t i = 0; i < s->n_stages; i++) {
+        free(s->stages[i].drops);
+        free(s->stages[i].counts);
+    }
+    free((char *)s->first_violation);
+    free((char *)s->contradiction);
+    free(s->stages);
+    free(s->ports);
+    free(s->workers);
+    free(s->rings);
+    free(s->drops);
+    free(s);
+}

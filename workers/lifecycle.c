@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Start, look after, drain, stop. */
+#include "workers/runtime.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <rte_cycles.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_mempool.h>
+
+#include "workers/log.h"
+
+#define STUCK_AFTER_S 1     /* no step for so long: the log names the worker */
+#define DISCARD_WAIT_MS 500 /* for live workers to drop what they hold; twice */
+
+/* ---- start ---- */
+
+static enum weir_failure start_ports(struct weir_runtime *rt)
+{
+    for (; rt->n_started < rt->n_ports; rt->n_started++) {
+        struct weir_port *port = &rt->ports[rt->n_started];
+        unsigned before = rte_mempool_avail_count(rt->mempool);
+        int result = port->def->start(port, rte_rdtsc());
+        if (port->warning[0] != '\0')
+            weir_log(WEIR_LOG_WARNING, "port %s", port->warning);
+        if (result != 0) {
+            weir_log(WEIR_LOG_ERROR, "port %s: %s", port->name, port->error);
+            return result == -EPERM || result == -EACCES ? WEIR_FAILED_PERMISSION : WEIR_FAILED_PORT;
+        }
+        unsigned after = rte_mempool_avail_count(rt->mempool);
+        port->taken += before > after ? before - after : 0;
+    }
+    return WEIR_FINE;
+}
+
+static enum weir_failure launch_workers(struct weir_runtime *rt)
+{
+    for (; rt->n_launched < rt->n_workers; rt->n_launched++) {
+        struct weir_worker *w = rt->workers[rt->n_launched];
+        rt->seen_tsc[rt->n_launched] = rt->start_tsc;
+        int result = rte_eal_remote_launch(weir_worker_run, w, w->lcore);
+        if (result != 0) {
+            weir_log(WEIR_LOG_ERROR, "worker %u does not start on lcore %u: %s", rt->n_launched, w->lcore,
+                strerror(-result));
+            return WEIR_FAILED_OS;
+        }
+    }
+    return WEIR_FINE;
+}
+
+enum weir_failure weir_runtime_start(struct weir_runtime *rt)
+{
+    pthread_mutex_lock(&rt->life);
+    enum weir_failure failed = start_ports(rt);
+    if (failed == WEIR_FINE)
+        rt->start_tsc = rte_rdtsc();
+    pthread_mutex_unlock(&rt->life);
+    if (failed != WEIR_FINE)
+        return failed;
+    failed = launch_workers(rt);
+    if (failed != WEIR_FINE && weir_runtime_discard(rt, NULL))
+        weir_runtime_finish(rt);
+    return failed;
+}
+
+/* ---- look after ---- */
+
+static void watch(struct weir_runtime *rt, uint32_t i, uint64_t now_tsc)
+{
+    const struct weir_worker *w = rt->workers[i];
+    uint64_t steps = weir_counter_read(&w->steps);
+    const char *pool = rt->pools[w->pool].config->name;
+    if (steps != rt->seen_steps[i] || weir_worker_ended(w)) {
+        if (rt->stuck[i])
+            weir_log(WEIR_LOG_NOTICE, "worker %u of %s goes on after %.1f s", w->index, pool,
+                (double)(now_tsc - rt->seen_tsc[i]) / (double)rt->tsc_hz);
+        rt->seen_steps[i] = steps;
+        rt->seen_tsc[i] = now_tsc;
+        rt->stuck[i] = false;
+    } else if (!rt->stuck[i] && now_tsc - rt->seen_tsc[i] > STUCK_AFTER_S * rt->tsc_hz) {
+        rt->stuck[i] = true;
+        weir_log(WEIR_LOG_WARNING,
+            "worker %u of %s (cpu %u) has not come back from a stage for %d s, holding %lu packets", w->index,
+            pool, w->cpu, STUCK_AFTER_S, (unsigned long)weir_counter_read(&w->held));
+    }
+}
+
+bool weir_runtime_tick(struct weir_runtime *rt, uint64_t now_tsc)
+{
+    bool all = true;
+    pthread_mutex_lock(&rt->life);
+    for (uint32_t i = 0; i < rt->n_launched; i++) {
+        watch(rt, i, now_tsc);
+        all &= weir_worker_ended(rt->workers[i]);
+    }
+    if (all && rt->end_tsc == 0)
+        rt->end_tsc = now_tsc;
+    if (all && rt->why_stopped == NULL)
+        rt->why_stopped = "end of input";
+    pthread_mutex_unlock(&rt->life);
+    return all;
+}
+
+/* ---- drain ---- */
+
+static void command(struct weir_runtime *rt, enum weir_command_kind kind)
+{
+    for (uint32_t i = 0; i < rt->n_launched; i++)
+        if (!weir_worker_ended(rt->workers[i]))
+            weir_worker_command(rt->workers[i], kind);
+}
+
+void weir_runtime_drain(struct weir_runtime *rt, uint64_t now_tsc, const char *why)
+{
+    if (rt->signal_tsc != 0)
+        return;
+    pthread_mutex_lock(&rt->life);
+    rt->signal_tsc = now_tsc;
+    rt->why_stopped = why;
+    rt->held_at_signal = weir_runtime_held(rt);
+    pthread_mutex_unlock(&rt->life);
+    command(rt, WEIR_COMMAND_DRAIN);
+}
+
+static bool await_ended(struct weir_runtime *rt)
+{
+    const struct timespec millisecond = {.tv_nsec = 1000000};
+    for (int i = 0; i < DISCARD_WAIT_MS; i++) {
+        if (weir_runtime_tick(rt, rte_rdtsc()))
+            return true;
+        nanosleep(&millisecond, NULL);
+    }
+    return false;
+}
+
+static void abandon(struct weir_runtime *rt)
+{
+    pthread_mutex_lock(&rt->life);
+    for (uint32_t i = 0; i < rt->n_launched; i++) {
+        const struct weir_worker *w = rt->workers[i];
+        if (weir_worker_ended(w))
+            continue;
+        rt->stuck[i] = true;
+        weir_log(WEIR_LOG_ERROR, "worker %u of %s (cpu %u) is stuck and is left behind", w->index,
+            rt->pools[w->pool].config->name, w->cpu);
+    }
+    rt->end_tsc = rte_rdtsc();
+    rt->abandoned = true;
+    pthread_mutex_unlock(&rt->life);
+}
+
+bool weir_runtime_discard(struct weir_runtime *rt, const char *why)
+{
+    pthread_mutex_lock(&rt->life);
+    rt->deadline_passed = true;
+    if (why != NULL)
+        rt->why_stopped = why;
+    pthread_mutex_unlock(&rt->life);
+    command(rt, WEIR_COMMAND_DISCARD);
+    if (await_ended(rt))
+        return true;
+    /* Somebody does not come back. Who waits for an end of stream from there would wait for ever. */
+    command(rt, WEIR_COMMAND_QUIT);
+    if (await_ended(rt))
+        return true;
+    abandon(rt);
+    return false;
+}
+
+/* ---- stop ---- */
+
+/* What is not in the pool once every worker and port has ended has leaked, but for what drivers are known to keep:
+ * no more than they took before the first packet and what their transmit rings hold. */
+static void count_packets_home(struct weir_runtime *rt)
+{
+    uint64_t missing = rt->plan->n_mbufs - rte_mempool_avail_count(rt->mempool);
+    uint64_t may_keep = 0;
+    for (uint32_t i = 0; i < rt->n_ports; i++)
+        may_keep += rt->ports[i].keeps_mbufs ? rt->ports[i].taken + rt->ports[i].tx_rings : 0;
+    rt->kept = missing < may_keep ? missing : may_keep;
+    rt->leaked = (int64_t)(missing - rt->kept);
+}
+
+/* A slow worker may come back after its consumer was told to end without it; what it pushed since then lies there. */
+static void empty_rings(struct weir_runtime *rt)
+{
+    for (uint32_t i = 0; i < rt->n_rings; i++) {
+        struct weir_worker *w = rt->workers[rt->rings[i].to];
+        struct weir_desc desc;
+        while (weir_ring_pop(&rt->rings[i].ring->consumer, &desc, 1) == 1) {
+            weir_release(&w->trash, &desc);
+            weir_counter_add(&w->discarded, 1);
+        }
+        weir_trash_flush(&w->trash);
+    }
+}
+
+void weir_runtime_finish(struct weir_runtime *rt)
+{
+    for (uint32_t i = 0; i < rt->n_launched; i++) {
+        rte_eal_wait_lcore(rt->workers[i]->lcore);
+        weir_unseen_acquire(rt->workers[i]);
+    }
+    pthread_mutex_lock(&rt->life);
+    empty_rings(rt);
+    for (; rt->n_started > 0; rt->n_started--)
+        rt->ports[rt->n_started - 1].def->stop(&rt->ports[rt->n_started - 1]);
+    for (; rt->n_opened > 0; rt->n_opened--) {
+        struct weir_port *port = &rt->ports[rt->n_opened - 1];
+        port->def->stats(port, &rt->port_stats[port->index]);
+        port->def->close(port);
+    }
+    count_packets_home(rt);
+    rt->final = true;
+    pthread_mutex_unlock(&rt->life);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Log lines on standard error. Control threads only: a worker never logs, it counts. */
+#ifndef WEIR_WORKERS_LOG_H
+#define WEIR_WORKERS_LOG_H
+
+#include <stdint.h>
+
+#include "config/config.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+void weir_log_set_level(enum weir_log_level);
+
+void weir_log(enum weir_log_level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What may repeat without end: at most WEIR_LOG_BURST lines a second from one place, the rest is counted and told
+ * with the next line that passes. One struct a call site, static, zeroed. */
+#define WEIR_LOG_BURST 5
+struct weir_log_limit {
+    int64_t second;
+    uint32_t lines, suppressed;
+};
+void weir_log_limited(struct weir_log_limit *, enum weir_log_level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#ifdef __cplusplus
+}
+#endif
+#endif

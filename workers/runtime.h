@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A configured pipeline from plan to certificate. Control thread only, except weir_snapshot_take(). */
+#ifndef WEIR_WORKERS_RUNTIME_H
+#define WEIR_WORKERS_RUNTIME_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "dataplane/port.h"
+#include "dataplane/stage.h"
+#include "workers/plan.h"
+#include "workers/snapshot.h"
+#include "workers/worker.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct rte_mempool;
+
+struct weir_pool_stage {
+    const struct weir_stage_def *def;
+    void *params; /* plain struct */
+    void *pool_state;
+    uint8_t *shard_state;
+    size_t shard_stride;
+    bool ready; /* its shards are initialised */
+};
+
+struct weir_pool {
+    const struct weir_config_pool *config;
+    uint32_t first_worker, n_workers;
+    int32_t next; /* pool it feeds, -1 = none */
+    bool transmits;
+    struct weir_pool_stage *stages;
+    uint32_t n_stages;
+};
+
+struct weir_matrix_ring { /* one cell of the matrix between two pools */
+    uint32_t from, to;    /* workers */
+    uint32_t output;      /* of the `from` worker */
+    struct weir_ring *ring;
+};
+
+struct weir_runtime {
+    const struct weir_config *config;
+    struct weir_port *ports; /* n_ports, aligned */
+    struct weir_port **port_list;
+    void **port_params; /* plain struct, or the string */
+    uint32_t n_ports;
+    uint32_t n_opened, n_started;
+    struct weir_port_stats *port_stats; /* the last word of each port, taken between stop and close */
+    struct weir_pool *pools;
+    uint32_t n_pools;
+    struct weir_plan *plan;
+    struct rte_mempool *mempool;
+    struct weir_worker **workers;
+    uint32_t n_workers;
+    uint32_t n_launched;
+    struct weir_matrix_ring *rings;
+    uint32_t n_rings;
+    uint64_t tsc_hz;
+    uint64_t hash_key[4];
+
+    /* Life: written by the control thread under `life`, read by whoever takes a snapshot. No worker touches it. */
+    pthread_mutex_t life;
+    uint64_t start_tsc, signal_tsc, end_tsc; /* 0 = not yet */
+    const char *why_stopped;
+    uint64_t held_at_signal;
+    bool deadline_passed;
+    bool final;                      /* all ended, ports closed, mbufs counted */
+    bool abandoned;                  /* a stuck worker was left behind */
+    bool *stuck;                     /* by worker */
+    uint64_t *seen_steps, *seen_tsc; /* by worker: last progress */
+    int64_t leaked;
+    uint64_t kept;
+};
+
+/* Where in the start something failed; the exit code follows from it (0 = fine). */
+enum weir_failure {
+    WEIR_FINE = 0,
+    WEIR_FAILED_BAD_DATA = 65,
+    WEIR_FAILED_PORT = 69,
+    WEIR_FAILED_OS = 71,
+    WEIR_FAILED_PERMISSION = 77,
+    WEIR_FAILED_CONFIG = 78,
+};
+
+/* build.c: turn a configuration into ports, pools and a plan (no DPDK yet), then into running things. On failure
+ * the reason is logged. weir_runtime_free() after any result. */
+struct weir_runtime *weir_runtime_new(const struct weir_config *, enum weir_failure *);
+enum weir_failure weir_runtime_build(struct weir_runtime *);
+void weir_runtime_free(struct weir_runtime *);
+
+/* lifecycle.c. After a failed start nothing runs any more. */
+enum weir_failure weir_runtime_start(struct weir_runtime *);
+/* Look after the workers; call at least every 100 ms. True when all have ended. */
+bool weir_runtime_tick(struct weir_runtime *, uint64_t now_tsc);
+/* Begin to drain. `why` must outlive the runtime. A second call has no effect. */
+void weir_runtime_drain(struct weir_runtime *, uint64_t now_tsc, const char *why);
+/* The deadline, or a second signal: what is still held is dropped by name. `why`: as above, or NULL for no change.
+ * Returns when every live worker has ended (at most about 1 s); false if a stuck one remains. */
+bool weir_runtime_discard(struct weir_runtime *, const char *why);
+/* All workers have ended: stop and close the ports, count the packets home. */
+void weir_runtime_finish(struct weir_runtime *);
+
+/* ledger.c; weir_snapshot_take() may be called from any thread that is no worker. */
+uint64_t weir_runtime_held(const struct weir_runtime *);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

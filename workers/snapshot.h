@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Everything weir shows of itself, as plain data: taken from single-writer counters, no worker is stopped or
+ * asked. monitor/ and cli/ render it; workers/ledger.c fills it. */
+#ifndef WEIR_WORKERS_SNAPSHOT_H
+#define WEIR_WORKERS_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WEIR_SNAPSHOT_UNKNOWN UINT64_MAX /* shown as `unknown`, never as 0 */
+
+struct weir_named_count {
+    const char *name;
+    const char *help; /* may be NULL */
+    uint64_t value;
+};
+
+struct weir_snapshot_port {
+    const char *name, *kind;
+    uint64_t received, received_bytes; /* handed to the pipeline: the ledger's `in` */
+    uint64_t sent, sent_bytes;         /* accepted for transmit minus tx_errors */
+    uint64_t tx_errors;                /* dropped{port_tx_error} */
+    uint64_t missed;                   /* before receive, outside the ledger; may be WEIR_SNAPSHOT_UNKNOWN */
+    uint64_t offered;                  /* a generator's schedule; WEIR_SNAPSHOT_UNKNOWN for other kinds */
+};
+
+enum weir_worker_state {
+    WEIR_WORKER_STARTING,
+    WEIR_WORKER_RUNNING,
+    WEIR_WORKER_DRAINING,   /* told to stop receiving; still holds or awaits packets */
+    WEIR_WORKER_DISCARDING, /* after the drain deadline: drops what it holds */
+    WEIR_WORKER_ENDED,
+    WEIR_WORKER_STATES
+};
+extern const char *const weir_worker_state_names[WEIR_WORKER_STATES];
+
+struct weir_snapshot_worker {
+    const char *pool;
+    uint32_t index; /* within the pool */
+    uint32_t lcore, cpu;
+    bool shares_cpu; /* with another worker: it yields */
+    bool stuck;      /* no progress although it should; see the log */
+    enum weir_worker_state state;
+    uint64_t steps;
+    uint64_t busy_tsc, idle_tsc, blocked_tsc; /* blocked: waiting on a full inbox downstream */
+    uint64_t received;                        /* packets taken from ports or rings */
+    uint64_t held;                            /* in hand + remainders */
+};
+
+struct weir_snapshot_stage {
+    const char *pool, *stage;
+    uint32_t worker;   /* index within the pool */
+    uint32_t position; /* in the pool's list */
+    uint64_t in, out;  /* packets; in = out + sum of drops */
+    struct weir_named_count *drops;
+    uint32_t n_drops;
+    struct weir_named_count *counts;
+    uint32_t n_counts;
+};
+
+struct weir_snapshot_ring { /* one cell of the matrix between two pools */
+    const char *from, *to;
+    uint32_t from_worker, to_worker;
+    uint32_t depth, capacity;
+    uint64_t pushed;     /* packets that entered */
+    uint64_t refused;    /* dropped{inbox_full}, on-full: drop */
+    uint32_t high_water; /* deepest seen by the producer */
+};
+
+/* The whole. in = out + dropped + held, and what does not fit is `lost` (negative: counted twice). */
+struct weir_ledger {
+    uint64_t accepted;  /* by ports' receive */
+    uint64_t sent;      /* transmitted without error */
+    uint64_t consumed;  /* ended in a sink */
+    uint64_t dropped;   /* sum of reasons below */
+    uint64_t held;      /* counted: rings + remainders + in hand */
+    uint64_t abandoned; /* held by a stuck worker, or in the rings it should have emptied; memory untouched */
+    int64_t lost; /* accepted - sent - consumed - dropped - held - abandoned; exact once all workers ended */
+    int64_t leaked; /* mbufs: pool size - available - kept by drivers; -1 before the end: not measured */
+    uint64_t kept;  /* mbufs kept by drivers */
+    bool final; /* nothing moves any more: all workers ended and ports closed, or stuck ones left behind */
+};
+
+struct weir_snapshot {
+    const char *name; /* of the pipeline */
+    uint64_t tsc_hz;
+    uint64_t now_tsc;
+    uint64_t running_tsc; /* since start, up to the drain signal if there was one */
+    struct weir_snapshot_port *ports;
+    uint32_t n_ports;
+    struct weir_snapshot_worker *workers;
+    uint32_t n_workers;
+    struct weir_snapshot_stage *stages; /* sorted: pool, position, worker */
+    uint32_t n_stages;
+    struct weir_snapshot_ring *rings;
+    uint32_t n_rings;
+    struct weir_named_count *drops; /* whole pipeline by reason, non-zero and zero, unique names */
+    uint32_t n_drops;
+    struct weir_ledger ledger;
+    uint64_t mempool_size, mempool_available;
+    const char *contradiction; /* where two counters contradict each other, or NULL; see audit.c */
+    /* the end */
+    const char *why_stopped; /* `signal`, `stop-after`, `end of input`, `second signal`; NULL while running */
+    uint64_t held_at_signal;
+    uint64_t drain_ns; /* signal to last worker ended */
+    bool deadline_passed;
+    /* the checking sinks together; checked = 0 if there was none */
+    uint64_t checked, unstamped, missing, reordered, duplicated;
+    const char *first_violation; /* "flow 17 of gen: 6 came before 5", or NULL */
+};
+
+/* `validate of ingress.0: 10 in, 11 out or dropped`: the first stage or edge whose books do not balance, or NULL.
+ * While packets move only what can never be is reported. The caller frees it. */
+char *weir_snapshot_audit(const struct weir_snapshot *);
+
+struct weir_runtime;
+struct weir_snapshot *weir_snapshot_take(struct weir_runtime *);
+void weir_snapshot_free(struct weir_snapshot *);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

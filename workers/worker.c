@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "workers/worker.h"
+
+#include <sched.h>
+
+#include <rte_cycles.h>
+#include <rte_pause.h>
+
+#include "workers/plant.h"
+
+/* ---- the step: serve, flush, receive, process, dispatch ---- */
+
+static inline void hold(struct weir_worker *w, uint32_t in_hand)
+{
+    weir_counter_set(&w->held, w->n_remaindered + in_hand);
+}
+
+static void serve_slow(struct weir_worker *w);
+
+static inline void serve(struct weir_worker *w)
+{
+    uint32_t waiting;
+    weir_ring_peek(w->commands, 1, &waiting);
+    if (__builtin_expect(waiting != 0, 0))
+        serve_slow(w);
+}
+
+/* Push what waits for one destination, oldest first. What the inbox refuses stays (block) or is dropped here. */
+static inline void push(struct weir_worker *w, struct weir_output *o)
+{
+    uint32_t taken = weir_ring_push(o->ring, o->remainder, o->n);
+    weir_counter_add(&o->pushed, taken);
+    w->n_remaindered -= taken;
+    o->n -= taken;
+    if (__builtin_expect(o->n == 0, 1))
+        return;
+    if (w->drop_when_full) {
+        for (uint32_t i = 0; i < o->n; i++)
+            weir_release(&w->trash, &o->remainder[taken + i]);
+        weir_counter_add(&o->refused, o->n);
+        w->n_remaindered -= o->n;
+        o->n = 0;
+    } else {
+        __builtin_memmove(o->remainder, o->remainder + taken, o->n * sizeof o->remainder[0]);
+    }
+}
+
+/* True when every destination can take a whole batch. */
+static inline bool flush(struct weir_worker *w)
+{
+    if (__builtin_expect(w->n_remaindered == 0, 1))
+        return true;
+    bool room = true;
+    for (uint32_t i = 0; i < w->n_outputs; i++) {
+        if (w->outputs[i].n != 0)
+            push(w, &w->outputs[i]);
+        room &= w->outputs[i].n <= WEIR_REMAINDER_MAX - WEIR_BATCH;
+    }
+    hold(w, 0);
+    return room;
+}
+
+static inline uint32_t receive_from(struct weir_worker *w, struct weir_input *in)
+{
+    if (in->ring != NULL)
+        return weir_ring_pop(in->ring, w->batch.desc, WEIR_BATCH);
+    if (w->draining)
+        return 0;
+    w->batch.port = in->port->index;
+    return in->port->def->receive(in->port, in->queue, &w->batch);
+}
+
+/* The next input that has something, in turn, so that none starves. */
+static inline uint32_t receive(struct weir_worker *w)
+{
+    for (uint32_t tried = 0; tried < w->n_inputs; tried++) {
+        struct weir_input *in = &w->inputs[w->next_input];
+        if (++w->next_input == w->n_inputs)
+            w->next_input = 0;
+        uint32_t n = in->ended ? 0 : receive_from(w, in);
+        if (n != 0) {
+            weir_counter_add(&w->received, n);
+            return n;
+        }
+    }
+    return 0;
+}
+
+static inline void process(struct weir_worker *w)
+{
+    struct weir_batch *batch = &w->batch;
+    for (uint32_t i = 0; i < w->n_stages && batch->n != 0; i++) {
+        struct weir_stage *s = &w->stages[i];
+        weir_counter_add(&s->in, batch->n);
+        s->def->process(s, batch);
+        if (!s->def->terminal) /* a terminal stage counts what it really sent or consumed */
+            weir_counter_add(&s->out, batch->n);
+        hold(w, batch->n);
+    }
+}
+
+static inline void dispatch(struct weir_worker *w)
+{
+    struct weir_batch *batch = &w->batch;
+    for (uint32_t i = 0; i < batch->n; i++) {
+        struct weir_output *o = &w->outputs[weir_route_worker(w->route, batch->desc[i].hash)];
+        o->remainder[o->n++] = batch->desc[i];
+    }
+    w->n_remaindered += batch->n;
+    for (uint32_t i = 0; i < w->n_outputs; i++)
+        if (w->outputs[i].n != 0)
+            push(w, &w->outputs[i]);
+}
+
+static bool inputs_ended_slow(struct weir_worker *w);
+static enum weir_step discard_slow(struct weir_worker *w);
+static void end_slow(struct weir_worker *w);
+
+enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
+{
+    weir_counter_add(&w->steps, 1);
+    serve(w);
+    if (__builtin_expect(w->discarding, 0))
+        return discard_slow(w);
+    if (!flush(w)) {
+        weir_trash_flush(&w->trash);
+        return WEIR_STEP_BLOCKED;
+    }
+    w->batch.now_tsc = now_tsc;
+    w->batch.n = receive(w);
+    if (w->batch.n == 0) {
+        weir_trash_flush(&w->trash);
+        if (inputs_ended_slow(w) && w->n_remaindered == 0)
+            end_slow(w);
+        return WEIR_STEP_IDLE;
+    }
+    hold(w, w->batch.n);
+    process(w);
+    weir_plant(w, &w->batch);
+    if (w->n_outputs != 0)
+        dispatch(w);
+    weir_trash_flush(&w->trash);
+    hold(w, 0);
+    return WEIR_STEP_BUSY;
+}
+
+/* ---- the end ---- */
+
+static void serve_slow(struct weir_worker *w)
+{
+    struct weir_command command;
+    while (weir_ring_pop(w->commands, &command, 1) == 1) {
+        switch (command.kind) {
+        case WEIR_COMMAND_QUIT:
+            w->quitting = true;
+            /* fall through */
+        case WEIR_COMMAND_DISCARD:
+            w->discarding = true;
+            weir_store_relaxed(&w->state, WEIR_WORKER_DISCARDING);
+            /* fall through */
+        case WEIR_COMMAND_DRAIN:
+            w->draining = true;
+            if (!w->discarding) /* Relaxed: shown to people. */
+                weir_store_relaxed(&w->state, WEIR_WORKER_DRAINING);
+            break;
+        }
+    }
+}
+
+static bool inputs_ended_slow(struct weir_worker *w)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < w->n_inputs; i++) {
+        struct weir_input *in = &w->inputs[i];
+        if (!in->ended)
+            in->ended = in->ring != NULL ? weir_ring_ended(in->ring)
+                                         : w->draining || in->port->def->ended(in->port, in->queue);
+        all &= in->ended;
+    }
+    return all;
+}
+
+/* Past the deadline: everything this worker holds or still gets is dropped, by name. */
+static enum weir_step discard_slow(struct weir_worker *w)
+{
+    uint64_t dropped = 0;
+    for (uint32_t i = 0; i < w->n_outputs; i++) {
+        struct weir_output *o = &w->outputs[i];
+        for (uint32_t k = 0; k < o->n; k++)
+            weir_release(&w->trash, &o->remainder[k]);
+        dropped += o->n;
+        o->n = 0;
+    }
+    w->n_remaindered = 0;
+    uint32_t n = receive(w);
+    for (uint32_t i = 0; i < n; i++)
+        weir_release(&w->trash, &w->batch.desc[i]);
+    dropped += n;
+    weir_counter_add(&w->discarded, dropped);
+    weir_trash_flush(&w->trash);
+    hold(w, 0);
+    if (n == 0 && (inputs_ended_slow(w) || w->quitting))
+        end_slow(w);
+    return dropped != 0 ? WEIR_STEP_BUSY : WEIR_STEP_IDLE;
+}
+
+static void end_slow(struct weir_worker *w)
+{
+    for (uint32_t i = 0; i < w->n_outputs; i++)
+        weir_ring_close(w->outputs[i].ring);
+    /* [R4] everything this worker wrote; pairs with [A4] in weir_worker_ended. */
+    weir_store_release(&w->state, WEIR_WORKER_ENDED);
+}
+
+bool weir_worker_ended(const struct weir_worker *w)
+{
+    /* [A4] pairs with [R4] in end_slow. */
+    return weir_load_acquire(&w->state) == WEIR_WORKER_ENDED;
+}
+
+/* ---- the loop ---- */
+
+int weir_worker_run(void *worker)
+{
+    struct weir_worker *w = worker;
+    weir_store_relaxed(&w->state, WEIR_WORKER_RUNNING);
+    uint64_t now = rte_rdtsc();
+    while (w->state != WEIR_WORKER_ENDED) {
+        enum weir_step what = weir_worker_step(w, now);
+        if (what != WEIR_STEP_BUSY) {
+            if (w->yields)
+                sched_yield(); /* the other worker of this CPU may be the one that is waited for */
+            else
+                rte_pause();
+        }
+        uint64_t after = rte_rdtsc();
+        weir_counter_add(&w->cycles[what], after - now);
+        now = after;
+    }
+    weir_unseen_release(w); /* to whoever waits for this lcore; EAL does the hand-over */
+    return 0;
+}
+
+void weir_worker_command(struct weir_worker *w, enum weir_command_kind kind)
+{
+    const struct weir_command command = {.kind = kind};
+    weir_ring_push(&w->command_ring->producer, &command, 1);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A worker: one polling loop on one pinned core, written as a step. Receive a batch, run the pool's stages over
+ * it, hand it to the next pool. */
+#ifndef WEIR_WORKERS_WORKER_H
+#define WEIR_WORKERS_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/batch.h"
+#include "dataplane/port.h"
+#include "dataplane/stage.h"
+#include "rings/counter.h"
+#include "rings/ring.h"
+#include "workers/route.h"
+#include "workers/snapshot.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What the control thread asks of a worker, over its command ring. Served at the start of every step, also by a
+ * worker that waits on a full inbox. */
+enum weir_command_kind {
+    WEIR_COMMAND_DRAIN,   /* stop receiving from ports; end when everything upstream has ended */
+    WEIR_COMMAND_DISCARD, /* the deadline: drop what you hold and what still comes, reason drain_deadline */
+    WEIR_COMMAND_QUIT,    /* somebody upstream is stuck: drop what is there now and end */
+};
+struct weir_command {
+    uint32_t kind;
+};
+#define WEIR_COMMANDS 8
+
+/* One queue of a port, or one ring of the matrix. */
+struct weir_input {
+    struct weir_port *port; /* NULL = a ring */
+    uint16_t queue;
+    bool ended;
+    struct weir_ring_consumer *ring;
+};
+
+/* One destination: a ring, and the bounded first-in-first-out remainder that did not fit yet. A batch is received
+ * only while every remainder can take a whole one, so two batches bound it. */
+#define WEIR_REMAINDER_MAX (2 * WEIR_BATCH)
+struct weir_output {
+    struct weir_ring_producer *ring;
+    uint32_t n;
+    struct weir_counter pushed;  /* packets that entered the ring */
+    struct weir_counter refused; /* dropped{inbox_full} */
+    struct weir_desc remainder[WEIR_REMAINDER_MAX] WEIR_CACHE_ALIGNED;
+} WEIR_CACHE_ALIGNED;
+
+enum weir_step { WEIR_STEP_IDLE, WEIR_STEP_BUSY, WEIR_STEP_BLOCKED, WEIR_STEPS };
+
+struct weir_worker {
+    /* Laid out by build.c before the worker runs, then read only. */
+    struct weir_ring_consumer *commands;
+    struct weir_input *inputs;
+    uint32_t n_inputs;
+    struct weir_stage *stages;
+    uint32_t n_stages;
+    struct weir_output
+        *outputs; /* one a worker of the consuming pool; none = the pool ends in a terminal stage */
+    uint32_t n_outputs;
+    bool drop_when_full; /* on-full of the consuming pool's inbox */
+    struct weir_route *route;
+    bool yields; /* shares its CPU with another worker */
+    uint32_t pool, index, lcore, cpu;
+    struct weir_ring *command_ring; /* control thread's end of `commands` */
+
+    /* The worker's own. */
+    uint32_t next_input;
+    uint32_t n_remaindered; /* packets in all remainders */
+    bool draining, discarding, quitting;
+    struct weir_stage_env env;
+    struct weir_trash trash;
+    struct weir_batch batch;
+
+    /* Worker writes, all read. */
+    uint32_t state WEIR_CACHE_ALIGNED; /* enum weir_worker_state */
+    struct weir_counter steps;
+    struct weir_counter cycles[WEIR_STEPS]; /* TSC, by what the step turned out to be */
+    struct weir_counter received;           /* packets from ports and rings */
+    struct weir_counter held;               /* packets in hand and in remainders, now */
+    struct weir_counter discarded;          /* dropped{drain_deadline} */
+} WEIR_CACHE_ALIGNED;
+
+/* One turn of the loop. The caller charges the time to cycles[result].
+ *
+ * now_tsc  current TSC in cycles.
+ * Threads  the worker's own.        Memory  no allocation, no system call but the port driver's. */
+enum weir_step weir_worker_step(struct weir_worker *, uint64_t now_tsc);
+
+/* The worker has ended: all inputs ended, nothing held, its own ends of stream are out. */
+bool weir_worker_ended(const struct weir_worker *);
+
+/* Step until the end. Runs as an EAL lcore function; `worker` is a struct weir_worker. */
+int weir_worker_run(void *worker);
+
+/* Control thread. */
+void weir_worker_command(struct weir_worker *, enum weir_command_kind);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
