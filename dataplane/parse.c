@@ -66,7 +66,7 @@ static enum weir_parse_reason parse_ports(struct walk *w, bool jumbo)
     const uint8_t *p = w->frame + w->offset;
     uint32_t room = w->end - w->offset;
     if (w->protocol == WEIR_PROTOCOL_TCP) {
-        uint32_t header = p[12] >> 4 << 2;
+        uint32_t header = (uint32_t)p[12] >> 4 << 2;
         if (header < 20 || header > room)
             return WEIR_PARSE_DOFF_LIES;
     } else if (w->protocol == WEIR_PROTOCOL_UDP) {

@@ -44,7 +44,8 @@ static bool load_frame(
     for (uint32_t i = 0; i < n; i++) {
         uint32_t at = i * WEIR_MBUF_ROOM;
         uint16_t part = (uint16_t)(captured - at < WEIR_MBUF_ROOM ? captured - at : WEIR_MBUF_ROOM);
-        memcpy(rte_pktmbuf_mtod(segments[i], void *), from + at, part);
+        if (part != 0) /* a capture may have kept nothing of a frame */
+            memcpy(rte_pktmbuf_mtod(segments[i], void *), from + at, part);
         segments[i]->data_len = part;
         segments[i]->next = i + 1 < n ? segments[i + 1] : NULL;
     }
@@ -104,7 +105,8 @@ static int keep(struct capture *c, const struct pcap_pkthdr *header, const uint8
     if (!grow((void **)&c->records, &c->room_records, c->n_records + 1, sizeof *c->records) ||
         !grow((void **)&c->bytes, &c->room_bytes, c->n_bytes + header->caplen, 1))
         return -ENOMEM;
-    memcpy(c->bytes + c->n_bytes, frame, header->caplen);
+    if (header->caplen != 0)
+        memcpy(c->bytes + c->n_bytes, frame, header->caplen);
     c->records[c->n_records++] = (struct record){
         c->n_bytes, header->caplen, header->len < header->caplen ? header->caplen : header->len};
     c->n_bytes += header->caplen;

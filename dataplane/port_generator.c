@@ -2,7 +2,8 @@
 /* A port that makes its own traffic: stamped UDP/IPv4 frames of many flows at a given rate.
  *
  * It behaves like a NIC: a schedule says how many packets have arrived, a bounded queue holds those that were not
- * received yet, and what does not fit is `missed`. So backpressure shows here as `missed`, exactly. */
+ * received yet, and what does not fit is `missed`. So backpressure shows here as `missed`: exactly, but for a rate in
+ * bits and frames of several sizes, where those never drawn count as of the mean size. */
 #include "dataplane/port.h"
 
 #include <errno.h>
@@ -151,6 +152,8 @@ static uint32_t receive(struct weir_port *port, uint16_t queue, struct weir_batc
     uint64_t left = g->p.count == 0 ? WEIR_BATCH : g->p.count - g->made;
     uint32_t most = left < WEIR_BATCH ? (uint32_t)left : WEIR_BATCH;
 
+    if (unlikely(most == 0))
+        return 0; /* its schedule has ended, too */
     if (g->p.rate.per_s == 0) {
         for (; n < most; n++)
             lengths[n] = draw_length(g);

@@ -20,9 +20,12 @@
 
 #define RX_DESCRIPTORS 1024
 #define TX_DESCRIPTORS 1024
-#define FRAME_OVERHEAD 14          /* the Ethernet header around an MTU */
-#define AF_PACKET_FRAMESZ 2048     /* the driver's default */
-#define AF_PACKET_SLOT_OVERHEAD 32 /* of a slot, not for the frame */
+#define FRAME_OVERHEAD 14      /* the Ethernet header around an MTU */
+#define AF_PACKET_FRAMESZ 2048 /* the driver's default */
+/* Of a slot, not for the frame. Received: the kernel puts the frame behind TPACKET2_HDRLEN and 16 bytes, rounded up to
+ * 16, less the Ethernet header. Sent: the driver puts it behind the header without its address. */
+#define AF_PACKET_RX_OVERHEAD 66
+#define AF_PACKET_TX_OVERHEAD 32
 #define MBUFS_MAX (RX_DESCRIPTORS + TX_DESCRIPTORS)
 
 /* What is known of drivers that does not come from their API. */
@@ -33,11 +36,12 @@ struct driver {
     bool spreads;         /* the kernel spreads frames over all its queues: poll every one */
     bool keeps_mbufs;     /* even after close */
     bool loops;           /* what was transmitted stays inside and must be fetched at the end */
+    bool errors_refused;  /* what it calls output errors are frames that it gave back: `tx_full` has them */
 };
 static const struct driver drivers[] = {
     {"net_af_packet", .needs_privilege = true, .blind = true, .spreads = true},
-    {"net_af_xdp", .needs_privilege = true, .blind = true, .keeps_mbufs = true},
-    {"net_tap", .needs_privilege = true, .blind = true},
+    {"net_af_xdp", .needs_privilege = true, .blind = true, .keeps_mbufs = true, .errors_refused = true},
+    {"net_tap", .needs_privilege = true, .blind = true, .errors_refused = true},
     {"net_ring", .loops = true},
     {.prefix = ""},
 };
@@ -46,14 +50,22 @@ struct device {
     const struct driver *driver;
     uint16_t id;
     struct rte_eth_stats before;
+    uint64_t sent_shown;  /* highest `accepted - tx_errors` told so far */
+    bool was_promiscuous; /* before we came */
 };
 
 /* ---- receive and transmit ---- */
 
-/* The kernel hands a VLAN tag over beside the frame; on the wire it belongs into it. */
+/* The kernel hands a VLAN tag over beside the frame; on the wire it belongs into it. There is room: the packet has one
+ * owner and all of its headroom. */
 static bool restore_vlan_slow(struct rte_mbuf **m)
 {
     return rte_vlan_insert(m) == 0;
+}
+
+static inline bool is_plain(const struct weir_port *port, const struct rte_mbuf *m)
+{
+    return m->nb_segs == 1 && rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m) && m->pool == port->mempool;
 }
 
 static uint32_t receive(struct weir_port *port, uint16_t queue, struct weir_batch *batch)
@@ -73,9 +85,8 @@ static uint32_t receive(struct weir_port *port, uint16_t queue, struct weir_batc
         if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) && restore_vlan_slow(&m))
             m->ol_flags &= ~(RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_VLAN);
         m->port = port->index;
-        batch->desc[i] = (struct weir_desc){.mbuf = m,
-            .length = m->pkt_len & 0xffffff,
-            .key.flags = m->nb_segs == 1 && m->pool == port->mempool ? WEIR_DESC_PLAIN : 0};
+        batch->desc[i] = (struct weir_desc){
+            .mbuf = m, .length = m->pkt_len & 0xffffff, .key.flags = is_plain(port, m) ? WEIR_DESC_PLAIN : 0};
         bytes += m->pkt_len;
     }
     weir_counter_add(&count->rx_packets, n);
@@ -109,7 +120,7 @@ static uint32_t transmit(struct weir_port *port, uint16_t queue, struct rte_mbuf
 
 static void stats(struct weir_port *port, struct weir_port_stats *s)
 {
-    const struct device *d = port->state;
+    struct device *d = port->state;
     struct rte_eth_stats now = {0};
     *s = (struct weir_port_stats){.offered = WEIR_UNKNOWN, .missed = WEIR_UNKNOWN};
     /* The driver before our own counters: an error belongs to a frame that was accepted already. */
@@ -122,8 +133,11 @@ static void stats(struct weir_port *port, struct weir_port_stats *s)
     }
     if (!known)
         return;
-    uint64_t errors = now.oerrors - d->before.oerrors;
-    s->tx_errors = errors < s->accepted ? errors : s->accepted; /* a driver may count before it returns */
+    /* A driver may count an error before it returns, and we the frame only after: what was told as sent stays sent. */
+    uint64_t errors = d->driver->errors_refused ? 0 : now.oerrors - d->before.oerrors;
+    uint64_t most = s->accepted - d->sent_shown;
+    s->tx_errors = errors < most ? errors : most;
+    d->sent_shown = s->accepted - s->tx_errors;
     if (!d->driver->blind)
         s->missed = now.imissed + now.rx_nombuf - d->before.imissed - d->before.rx_nombuf;
 }
@@ -153,15 +167,29 @@ static const char *argument(const char *device, const char *key, char *value, si
     return NULL;
 }
 
-static uint32_t interface_mtu(const char *name)
+/* The kernel's interface behind a device, as in `iface=eth1`. */
+struct interface {
+    char name[IFNAMSIZ]; /* empty = none */
+    uint32_t mtu;        /* 0 = unknown */
+    bool promiscuous;
+};
+
+static struct interface interface_of(const char *device)
 {
+    struct interface i = {.name = ""};
     struct ifreq request = {0};
-    snprintf(request.ifr_name, sizeof request.ifr_name, "%.*s", IFNAMSIZ - 1, name);
+    if (argument(device, "iface", i.name, sizeof i.name) == NULL)
+        return i;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int failed = fd < 0 || ioctl(fd, SIOCGIFMTU, &request) != 0;
-    if (fd >= 0)
-        close(fd);
-    return failed ? 0 : (uint32_t)request.ifr_mtu;
+    if (fd < 0)
+        return i;
+    memcpy(request.ifr_name, i.name, sizeof i.name);
+    if (ioctl(fd, SIOCGIFMTU, &request) == 0)
+        i.mtu = (uint32_t)request.ifr_mtu;
+    if (ioctl(fd, SIOCGIFFLAGS, &request) == 0)
+        i.promiscuous = (request.ifr_flags & IFF_PROMISC) != 0;
+    close(fd);
+    return i;
 }
 
 /* Attach the device; on failure the driver's own words go into the error. */
@@ -220,7 +248,6 @@ static uint32_t af_packet_framesz(const char *device)
 /* net_af_packet copies what it receives into one buffer, and cuts what is longer than its slot: neither may happen. */
 static int check_frame_room(struct weir_port *port, const char *device)
 {
-    char name[64];
     if (strcmp(driver_of(device)->prefix, "net_af_packet") != 0)
         return 0;
     uint32_t framesz = af_packet_framesz(device);
@@ -230,31 +257,32 @@ static int check_frame_room(struct weir_port *port, const char *device)
             device, framesz, WEIR_MBUF_ROOM, WEIR_MBUF_ROOM);
         return -EINVAL;
     }
-    uint32_t mtu = argument(device, "iface", name, sizeof name) != NULL ? interface_mtu(name) : 0;
-    uint32_t most = framesz - AF_PACKET_SLOT_OVERHEAD - FRAME_OVERHEAD - WEIR_VLAN_BYTES;
-    if (mtu <= most)
+    const uint32_t around = AF_PACKET_RX_OVERHEAD + FRAME_OVERHEAD + WEIR_VLAN_BYTES;
+    uint32_t most = framesz > around ? framesz - around : 0;
+    struct interface i = interface_of(device);
+    if (i.mtu <= most)
         return 0;
     snprintf(port->error, sizeof port->error,
         "device %s: the MTU of %s is %u, frames above %u would be cut; lower it with `ip link set %s mtu %u`",
-        device, name, mtu, most, name, most);
+        device, i.name, i.mtu, most, i.name, most);
     return -EINVAL;
 }
 
-/* The longest untagged frame that may be handed to the driver. */
+/* The longest untagged frame that may be handed to the driver. Of a kernel's interface the kernel knows, the driver says
+ * 1500; and those drivers send from one buffer. */
 static void limit_frames(struct weir_port *port, const char *device, const struct device *d)
 {
-    char name[64];
+    struct interface i = interface_of(device);
     uint16_t mtu = 1500;
     rte_eth_dev_get_mtu(d->id, &mtu);
-    port->max_frame = mtu + FRAME_OVERHEAD;
-    if (strcmp(d->driver->prefix, "net_af_packet") != 0)
-        return;
-    uint32_t interface = argument(device, "iface", name, sizeof name) != NULL ? interface_mtu(name) : 0;
-    if (interface != 0)
-        port->max_frame = interface + FRAME_OVERHEAD;
-    uint32_t slot = af_packet_framesz(device) - AF_PACKET_SLOT_OVERHEAD - WEIR_VLAN_BYTES;
-    if (port->max_frame > slot)
-        port->max_frame = slot;
+    port->max_frame = (i.mtu != 0 ? i.mtu : mtu) + FRAME_OVERHEAD;
+    uint32_t room = UINT32_MAX;
+    if (strcmp(d->driver->prefix, "net_af_packet") == 0)
+        room = af_packet_framesz(device) - AF_PACKET_TX_OVERHEAD;
+    else if (i.mtu != 0)
+        room = WEIR_MBUF_ROOM;
+    if (port->max_frame > room - WEIR_VLAN_BYTES)
+        port->max_frame = room - WEIR_VLAN_BYTES;
 }
 
 static int configure(struct weir_port *port, const char *device, struct device *d)
@@ -320,6 +348,7 @@ static int open_device(struct weir_port *port, const void *given)
     bool known[RTE_MAX_ETHPORTS] = {false};
     for (uint16_t id = 0; id < RTE_MAX_ETHPORTS; id++)
         known[id] = rte_eth_dev_is_valid_port(id) != 0;
+    bool promiscuous = interface_of(device).promiscuous;
     int result = check_frame_room(port, device);
     if (result == 0)
         result = attach(port, device);
@@ -338,6 +367,7 @@ static int open_device(struct weir_port *port, const void *given)
         return refuse(port, -ENODEV, device, "made no port");
     }
     d->driver = driver_of(device);
+    d->was_promiscuous = promiscuous;
     port->state = d;
     port->keeps_mbufs = d->driver->keeps_mbufs;
     result = configure(port, device, d);
@@ -369,6 +399,8 @@ static void stop(struct weir_port *port)
             for (uint16_t n; (n = rte_eth_rx_burst(d->id, q, mbufs, WEIR_BATCH)) != 0;)
                 rte_pktmbuf_free_bulk(mbufs, n);
     }
+    if (!d->was_promiscuous) /* the flag of a kernel's interface outlives us */
+        rte_eth_promiscuous_disable(d->id);
     rte_eth_dev_stop(d->id);
 }
 

@@ -49,16 +49,17 @@ static const char *const meter_counters[] = {
     NULL,
 };
 
-/* Ageing goes round all buckets this often within `idle`, so that a flow ends at most a quarter late, … */
+/* Ageing goes round all buckets this often within `idle`, so that a flow is gone at most a quarter late, … */
 #define ROUNDS_PER_IDLE 4
-/* … but never looks at more than so many in one step of the worker. */
+/* … but never looks at more than so many in one step of the worker, and only in one that has packets: with few of them a
+ * round takes longer. A flow that is met again after its time starts anew, wherever the round is. */
 #define STEPS_MAX 8
 
 struct meter_worker {
     uint32_t n_buckets; /* of every shard, see flow_table.h */
     uint32_t capacity;
     size_t records_at;
-    uint64_t idle_tsc;
+    int64_t idle_tsc;
     struct weir_bucket pace; /* tokens: buckets that ageing may look at */
     uint32_t cursor;         /* index into live */
     uint32_t n_live;
@@ -88,6 +89,14 @@ static struct weir_flow *find_slow(struct weir_stage *s, const struct weir_desc 
     return f ? f : create(s, d, now_tsc);
 }
 
+/* Its time had passed before this packet came: that flow has ended, this is another one. */
+static void restart_slow(struct weir_stage *s, struct weir_flow *f, uint64_t now_tsc)
+{
+    *f = (struct weir_flow){.key = f->key, .first_tsc = now_tsc};
+    weir_counter_add(&s->counts[FLOWS_EXPIRED], 1);
+    weir_counter_add(&s->counts[FLOWS_CREATED], 1);
+}
+
 static void age(struct weir_stage *s, uint64_t now_tsc)
 {
     struct meter_worker *w = s->worker_state;
@@ -96,7 +105,7 @@ static void age(struct weir_stage *s, uint64_t now_tsc)
         if (w->cursor >= w->n_live)
             w->cursor = 0;
         struct weir_flow_table *table = weir_stage_shard(s, w->live[w->cursor]);
-        expired += weir_flow_table_age(table, now_tsc, w->idle_tsc, 1);
+        expired += weir_flow_table_age(table, now_tsc, (uint64_t)w->idle_tsc, 1);
         if (table->used == 0)
             w->live[w->cursor] = w->live[--w->n_live];
         else
@@ -138,6 +147,8 @@ static void meter_process(struct weir_stage *s, struct weir_batch *batch)
                 continue;
             }
         }
+        if (__builtin_expect((int64_t)(batch->now_tsc - f->last_tsc) > w->idle_tsc, 0))
+            restart_slow(s, f, batch->now_tsc);
         unsigned way = (d->key.flags & WEIR_DESC_REVERSED) != 0;
         f->packets[way]++;
         f->bytes[way] += d->length;
@@ -191,7 +202,7 @@ static int meter_init(struct weir_stage *s)
     struct weir_flow_shape shape = weir_flow_table_shape(w->capacity);
     w->n_buckets = shape.n_buckets;
     w->records_at = shape.records_at;
-    w->idle_tsc = (uint64_t)((unsigned __int128)params->idle_ns * s->env->tsc_hz / 1000000000);
+    w->idle_tsc = (int64_t)((unsigned __int128)params->idle_ns * s->env->tsc_hz / 1000000000);
 
     unsigned __int128 round = (unsigned __int128)shape.n_buckets * s->env->shards * ROUNDS_PER_IDLE;
     uint64_t steps_per_s = (uint64_t)(round * 1000000000 / params->idle_ns) + 1;

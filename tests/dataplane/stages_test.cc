@@ -83,6 +83,30 @@ std::vector<uint8_t> arp()
     return f;
 }
 
+/* ---- a port that takes only so many ---- */
+
+struct Sent {
+    uint16_t port, queue;
+    rte_mbuf *mbuf;
+};
+std::vector<Sent> on_the_wire; /* by the batch in hand */
+uint32_t wire_takes;
+
+uint32_t to_wire(weir_port *port, uint16_t queue, rte_mbuf **mbufs, uint32_t n)
+{
+    uint32_t taken = std::min(n, wire_takes);
+    for (uint32_t i = 0; i < taken; i++)
+        on_the_wire.push_back({port->index, queue, mbufs[i]});
+    return taken;
+}
+
+const weir_port_def wire = [] {
+    weir_port_def d{};
+    d.kind = "wire";
+    d.transmit = to_wire;
+    return d;
+}();
+
 /* ---- a stage at work ---- */
 
 class Stage {
@@ -90,6 +114,8 @@ class Stage {
     explicit Stage(const weir_stage_def &def, uint32_t shards = 1)
     {
         for (uint16_t i = 0; i < 2; i++) {
+            port[i].def = &wire;
+            port[i].max_frame = 1514;
             port[i].index = i;
             port[i].stamped_flows = i * 4u; /* port 0 is no generator, port 1 numbers four flows */
             ports[i] = &port[i];
@@ -143,6 +169,7 @@ class Stage {
     uint32_t run(const std::vector<rte_mbuf *> &in, uint64_t now = 1, bool parsed = false)
     {
         trash.n_plain = trash.n_other = 0;
+        on_the_wire.clear();
         batch = {};
         batch.n = (uint32_t)in.size();
         batch.now_tsc = now;
@@ -156,7 +183,8 @@ class Stage {
                     rte_pktmbuf_mtod(in[i], const uint8_t *), in[i]->data_len, d.length, env.hash_key, &d);
         }
         s.def->process(&s, &batch);
-        EXPECT_EQ(batch.n + trash.n_plain + trash.n_other, in.size()) << "every packet has one place";
+        EXPECT_EQ(batch.n + trash.n_plain + trash.n_other + on_the_wire.size(), in.size())
+            << "every packet has one place";
         return batch.n;
     }
     uint64_t count(const std::string &name) const
@@ -181,6 +209,8 @@ class Stage {
     weir_batch batch{};
     weir_trash trash{};
 
+    weir_port port[2]{};
+
   private:
     void *zeroed(size_t bytes)
     {
@@ -188,7 +218,6 @@ class Stage {
         blocks.push_back(aligned_alloc(64, bytes));
         return memset(blocks.back(), 0, bytes);
     }
-    weir_port port[2]{};
     weir_port *ports[2];
     std::vector<uint64_t> params;
     std::vector<weir_counter> drops, counts;
@@ -427,6 +456,83 @@ TEST(Meter, IdleFlowsEndAndBusyOnesStay)
     EXPECT_EQ(m.count("flows_created"), 300u);
     m.run({p.make(frame(5))}, 3 * second, true);
     EXPECT_EQ(m.count("flows_created"), 301u) << "seen again";
+}
+
+TEST(Meter, AFlowThatComesBackAfterItsTimeIsAnotherOneHoweverLateAgeingIs)
+{
+    Packets p;
+    Stage m(weir_stage_meter, 16);
+    const uint64_t second = 1000000000;
+    with_meter(m, 500, second);
+    m.run({p.make(frame(0)), p.make(frame(1))}, 1, true);
+    m.run({p.make(frame(0))}, second, true); /* just in time */
+    EXPECT_EQ(m.count("flows_created"), 2u);
+    m.s.counts[2].value = 0; /* whatever ageing has found by now does not matter here */
+    m.run({p.make(frame(0))}, second + 1 + second, true);
+    EXPECT_EQ(m.count("flows_created"), 3u);
+    EXPECT_GE(m.count("flows_expired"), 1u);
+    EXPECT_EQ(m.count("packets"), 4u);
+}
+
+/* ---- transmit ---- */
+
+class Transmit : public ::testing::Test {
+  protected:
+    Transmit() : s(weir_stage_transmit)
+    {
+        weir_port_map map;
+        std::fill(std::begin(map.to), std::end(map.to), (int16_t)-1);
+        map.to[0] = 1;
+        memcpy(const_cast<void *>(s.s.params), &map, sizeof map);
+        s.env.tx_queue[1] = 5;
+        wire_takes = WEIR_BATCH;
+        EXPECT_EQ(s.start(), 0);
+    }
+    rte_mbuf *from(uint16_t port, size_t size = 60, uint16_t ether_type = 0x0800)
+    {
+        std::vector<uint8_t> f(size);
+        f[12] = (uint8_t)(ether_type >> 8), f[13] = (uint8_t)ether_type;
+        rte_mbuf *m = p.make(f);
+        m->port = port;
+        return m;
+    }
+    Packets p;
+    Stage s;
+};
+
+TEST_F(Transmit, GoesToTheMappedPortThroughTheWorkersQueueInOrder)
+{
+    rte_mbuf *first = from(0), *second = from(0);
+    s.run({first, second});
+    ASSERT_EQ(on_the_wire.size(), 2u);
+    EXPECT_EQ(on_the_wire[0].mbuf, first);
+    EXPECT_EQ(on_the_wire[1].mbuf, second);
+    EXPECT_EQ(on_the_wire[0].port, 1);
+    EXPECT_EQ(on_the_wire[0].queue, 5);
+    EXPECT_EQ(weir_counter_read(&s.s.out), 2u);
+}
+
+TEST_F(Transmit, WhatTheQueueDoesNotTakeIsDroppedByName)
+{
+    wire_takes = 3;
+    s.run({from(0), from(0), from(0), from(0), from(0)});
+    EXPECT_EQ(weir_counter_read(&s.s.out), 3u);
+    EXPECT_EQ(s.dropped("tx_full"), 2u);
+    EXPECT_EQ(s.trash.n_plain, 2u);
+}
+
+TEST_F(Transmit, APortWithoutAWayOutIsDroppedByName)
+{
+    s.run({from(1), from(0), from(UINT16_MAX)});
+    EXPECT_EQ(s.dropped("unmapped_port"), 2u);
+    EXPECT_EQ(on_the_wire.size(), 1u);
+}
+
+TEST_F(Transmit, ATagMayMakeAFrameFourBytesLongerAndNothingElseMay)
+{
+    s.run({from(0, 1514), from(0, 1515), from(0, 1518), from(0, 1518, 0x8100), from(0, 1519, 0x8100)});
+    EXPECT_EQ(s.dropped("above_mtu"), 3u);
+    EXPECT_EQ(on_the_wire.size(), 2u);
 }
 
 /* ---- burn ---- */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Two network namespaces that only weir joins, by veth and AF_PACKET."""
 import json
+import os
 import re
 import subprocess
 import unittest
@@ -33,7 +34,7 @@ def serve(namespace):
     return server
 
 
-@lab.needs_root
+@lab.needs_netns
 @lab.needs_program("ip", "ss", "ethtool", "ping", "iperf3")
 class Wire(unittest.TestCase):
     def check_books(self, end):
@@ -96,6 +97,58 @@ class Wire(unittest.TestCase):
                 end = w.stop()
         self.check_books(end)
 
+    def test_one_pool_a_direction_needs_one_queue_a_port(self):
+        text = """
+version: 1
+ports:
+  a: {vdev: "net_af_packet0,iface=LEFT"}
+  b: {vdev: "net_af_packet1,iface=RIGHT"}
+pools:
+  there: {from: [a], stages: [validate, meter, {transmit: {a: b}}]}
+  back: {from: [b], stages: [validate, meter, {transmit: {b: a}}]}
+"""
+        with lab.namespaces("10.77.8.1/24", "10.77.8.2/24") as (left, right):
+            with lab.weir(text.replace("LEFT", left.outer).replace("RIGHT", right.outer)) as w:
+                w.url()
+                ping = left.run("ping", "-c", "3", "-i", "0.2", "-W", "5", right.address)
+                self.assertEqual(ping.returncode, 0, ping.stdout)
+                end = w.stop()
+        self.check_books(end)
+
+    def test_promiscuous_mode_is_taken_back_from_who_did_not_have_it(self):
+        def promiscuous(interface):
+            return "PROMISC" in json.loads(lab.ip("-j", "link", "show", interface))[0]["flags"]
+
+        with lab.namespaces("10.77.9.1/24", "10.77.9.2/24") as (left, right):
+            lab.ip("link", "set", left.outer, "promisc", "off")
+            with lab.weir(BRIDGE.format(a=left.outer, b=right.outer)) as w:
+                w.url()
+                lab.wait_until(lambda: promiscuous(left.outer), 10, "promiscuous mode")
+                end = w.stop()
+            self.assertEqual((promiscuous(left.outer), promiscuous(right.outer)), (False, True))
+        self.check_books(end)
+
+    def test_a_tap_that_gives_frames_back_has_them_counted_once(self):
+        text = """
+version: 1
+drain-timeout: 5s
+ports:
+  gen: {generator: {flows: 10, rate: 5kpps}}
+  tap: {vdev: "net_tap0,iface=TAP"}
+pools:
+  all: {from: [gen], stages: [validate, {transmit: {gen: tap}}]}
+"""
+        tap = f"weirtap{os.getpid() % 10**7}"
+        with lab.weir(text.replace("TAP", tap)) as w:
+            went = w.wait_for_metrics(lambda m: m["weir_ledger_sent_packets_total"] > 500)
+            lab.ip("link", "set", tap, "down")
+            w.wait_for_metrics(lambda m: any(v > 500 for k, v in m.items() if 'reason="tx_full"' in k))
+            end = w.stop()
+        self.assertEqual((end.code, end["lost"], end["leaked"]), (0, 0, 0), end)
+        self.assertEqual(end["drops"]["port_tx_error"], 0, end)
+        self.assertGreaterEqual(end["sent"], went["weir_ledger_sent_packets_total"], end)
+        self.assertEqual(end["sent"] + end["drops"]["tx_full"], end["accepted"], end)
+
     def test_a_vlan_tag_passes(self):
         # The kernel takes a tag off a frame before AF_PACKET sees it; on the other side it must be there again.
         send = ("python3", "-c", "import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); "
@@ -119,25 +172,38 @@ version: 1
 listen: "off"
 ports:
   gen: {generator: {flows: 10, size: SIZE, rate: 10kpps, count: 200}}
-  out: {vdev: "net_af_packet0,iface=OUTER"}
+  out: {vdev: "DRIVER0,iface=OUTER"}
 pools:
   all: {from: [gen], stages: [validate, {transmit: {gen: out}}]}
 """
         with lab.namespaces("10.77.4.1/24") as (peer,):
-            for size, sent in ((1514, 200), (1515, 0), (1518, 0)):
-                with self.subTest(size=size):
+            for driver, mtu, size, sent in (
+                    ("net_af_packet", 1500, 1514, 200), ("net_af_packet", 1500, 1515, 0),
+                    ("net_af_packet", 1500, 1518, 0), ("net_af_xdp", 1300, 1314, 200), ("net_af_xdp", 1300, 1315, 0)):
+                with self.subTest(driver=driver, size=size):
+                    lab.ip("link", "set", peer.outer, "mtu", str(mtu))
                     before = peer.received()
-                    end = lab.run(text.replace("SIZE", str(size)).replace("OUTER", peer.outer))
+                    end = lab.run(text.replace("DRIVER", driver).replace("SIZE", str(size)).replace("OUTER", peer.outer))
                     self.assertEqual((end.code, end["transmitted"]), (0, sent), end)
                     self.assertEqual(end["drops"]["above_mtu"], 200 - sent, end)
                     lab.wait_until(lambda: peer.received() >= before + sent, 10, "the frames at the other end")
 
-    def test_an_mtu_above_the_slot_is_refused_with_the_command(self):
-        with lab.namespaces("10.77.5.1/24") as (peer,):
-            lab.ip("link", "set", peer.outer, "mtu", "9000")
-            end = lab.run(BRIDGE.format(a=peer.outer, b="lo"))
-        self.assertEqual(end.code, 78, end)
-        self.assertRegex(end.err, rf"ip link set {peer.outer} mtu \d+")
+    def test_an_mtu_above_the_slot_is_refused_with_the_command_and_the_one_it_names_passes_whole(self):
+        with lab.namespaces("10.77.5.1/24", "10.77.5.2/24") as (left, right):
+            lab.ip("link", "set", left.outer, "mtu", "9000")
+            end = lab.run(BRIDGE.format(a=left.outer, b="lo"))
+            self.assertEqual(end.code, 78, end)
+            most = int(re.search(rf"ip link set {left.outer} mtu (\d+)", end.err).group(1))
+            for side in (left, right):
+                lab.ip("link", "set", side.outer, "mtu", str(most))
+                side.ip("link", "set", "eth0", "mtu", str(most))
+            with lab.weir(BRIDGE.format(a=left.outer, b=right.outer)) as w:
+                w.url()
+                ping = left.run("ping", "-c", "3", "-i", "0.2", "-W", "5", "-M", "do", "-s", str(most - 28), right.address)
+                self.assertEqual(ping.returncode, 0, ping.stdout)
+                end = w.stop()
+        self.check_books(end)
+        self.assertEqual(end["dropped"], 0, end)
 
     def test_more_queues_than_a_port_counts_are_refused(self):
         with lab.namespaces("10.77.7.1/24") as (peer,):
@@ -160,7 +226,7 @@ pools:
         self.assertEqual(end["drops"]["above_mtu"], 3, end)
 
 
-@lab.needs_root
+@lab.needs_netns
 class NoSuchInterface(unittest.TestCase):
     def test_a_missing_interface_is_69_and_named(self):
         end = lab.run(BRIDGE.format(a="nosuch0", b="nosuch1"))

@@ -214,6 +214,23 @@ TEST_F(Port, EndsAtItsCount)
     EXPECT_TRUE(port->def->ended(port, 0));
 }
 
+TEST_F(Port, AScheduleThatHasReachedItsCountMissesNothingMore)
+{
+    auto p = params(1000, 100);
+    p.queue = 32;
+    ASSERT_EQ(open(weir_port_generator, &p), 0);
+    for (uint64_t now = 0; !port->def->ended(port, 0); now += HZ / 100) {
+        receive(now);
+        release();
+    }
+    EXPECT_EQ(receive(3600 * HZ), 0u);
+    weir_port_stats stats;
+    port->def->stats(port, &stats);
+    EXPECT_EQ(stats.received, 100u);
+    EXPECT_EQ(stats.missed, 0u);
+    EXPECT_EQ(stats.offered, 100u);
+}
+
 TEST_F(Port, AnEmptyPoolIsMissedNotACrash)
 {
     auto p = params(0);
@@ -265,9 +282,15 @@ std::string capture(uint32_t link_type, const std::vector<std::pair<uint32_t, ui
 
 TEST_F(Port, AFileGivesEachFrameOnceWithItsOriginalLength)
 {
-    std::string path = temporary(capture(1, {{60, 60}, {96, 1514}, {9000, 9000}, {1, 1}}));
+    std::string path = temporary(capture(1, {{0, 60}, {60, 60}, {96, 1514}, {9000, 9000}, {1, 1}}));
     ASSERT_EQ(open(weir_port_file, path.c_str()), 0) << port->error;
-    ASSERT_EQ(receive(0), 4u);
+    ASSERT_EQ(receive(0), 5u);
+    EXPECT_EQ(batch.desc[0].length, 60u) << "of which the capture kept nothing";
+    EXPECT_EQ(batch.desc[0].mbuf->pkt_len, 0u);
+    rte_pktmbuf_free(batch.desc[0].mbuf);
+    for (uint32_t i = 0; i < 4; i++)
+        batch.desc[i] = batch.desc[i + 1];
+    batch.n = 4;
     EXPECT_EQ(batch.desc[1].length, 1514u);
     EXPECT_EQ(batch.desc[1].mbuf->pkt_len, 96u);
     rte_mbuf *jumbo = batch.desc[2].mbuf;
