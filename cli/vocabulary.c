@@ -113,17 +113,19 @@ static const struct weir_key_table *stages(void)
 
 static const struct weir_key_table *port_kinds(void)
 {
-    static const struct weir_port_def *const kinds[] = {
-        &weir_port_generator, &weir_port_file, &weir_port_vdev, NULL};
-    struct weir_key_table *to =
-        checked(calloc(4 + sizeof later_ports / sizeof later_ports[0] + 1, sizeof *to));
     size_t n = 0;
-    for (; kinds[n] != NULL; n++)
-        to[n] = (struct weir_key_table){.name = kinds[n]->kind,
-            .help = kinds[n]->help,
-            .rows = kinds[n]->params != NULL ? rows(kinds[n]->kind, kinds[n]->params, later_ports) : NULL,
-            .string = kinds[n]->params == NULL,
-            .receive_only = !kinds[n]->can_transmit};
+    while (weir_port_list[n] != NULL)
+        n++;
+    struct weir_key_table *to =
+        checked(calloc(n + sizeof later_ports / sizeof later_ports[0] + 1, sizeof *to));
+    for (size_t i = 0; i < n; i++) {
+        const struct weir_port_def *d = weir_port_list[i];
+        to[i] = (struct weir_key_table){.name = d->kind,
+            .help = d->help,
+            .rows = d->params != NULL ? rows(d->kind, d->params, later_ports) : NULL,
+            .string = d->params == NULL,
+            .receive_only = !d->can_transmit};
+    }
     add_later(to, n, later_ports);
     return to;
 }

@@ -123,7 +123,8 @@ struct weir_config {
     char *name;
     uint64_t seed;
     enum weir_memory memory;
-    char *cpus;   /* `auto` or a list */
+    char *cpus; /* `auto` or a list */
+    struct weir_place cpus_place;
     char *listen; /* NULL = the default address; "off" */
     bool listen_set;
     enum weir_log_level log;

@@ -86,6 +86,7 @@ struct weir_port_def {
 };
 
 extern const struct weir_port_def weir_port_generator, weir_port_file, weir_port_vdev;
+extern const struct weir_port_def *const weir_port_list[]; /* every kind; ends with NULL */
 
 #ifdef __cplusplus
 }

@@ -20,9 +20,6 @@
 
 static_assert(WEIR_PORTS_MAX == 64, "config/key_table.h refuses more ports and more transmitting workers");
 
-static const struct weir_port_def *const port_kinds[] = {
-    &weir_port_generator, &weir_port_file, &weir_port_vdev, NULL};
-
 /* ---- parameters: values of the configuration into the plain struct of a stage or port kind ---- */
 
 static void fill_port_map(struct weir_port_map *map, const struct weir_value *v)
@@ -67,7 +64,7 @@ static void *plain_params(const struct weir_param *table, size_t size, const str
 
 static const struct weir_port_def *port_kind(const char *kind)
 {
-    for (const struct weir_port_def *const *d = port_kinds; *d != NULL; d++)
+    for (const struct weir_port_def *const *d = weir_port_list; *d != NULL; d++)
         if (strcmp((*d)->kind, kind) == 0)
             return *d;
     return NULL;
@@ -136,19 +133,35 @@ static bool new_pools(struct weir_runtime *rt)
     return true;
 }
 
-/* A transmit queue has one writer: every worker that transmits has one of its own on every port it may send to. */
+/* The ports that a pool may send to, a bit each. */
+static uint64_t tx_ports(const struct weir_runtime *rt, const struct weir_pool *pool)
+{
+    const struct weir_port_map *map = pool->transmits ? pool->stages[pool->n_stages - 1].params : NULL;
+    uint64_t ports = 0;
+    for (uint32_t k = 0; map != NULL && k < rt->n_ports; k++)
+        if (map->to[k] >= 0)
+            ports |= UINT64_C(1) << map->to[k];
+    return ports;
+}
+
+/* A transmit queue has one writer: each worker takes the next queue of every port that its pool may send to. */
+static void take_tx_queues(uint64_t ports, uint16_t next[WEIR_PORTS_MAX], uint16_t taken[WEIR_PORTS_MAX])
+{
+    for (; ports != 0; ports &= ports - 1) {
+        int port = __builtin_ctzll(ports);
+        taken[port] = next[port]++;
+    }
+}
+
 static void count_tx_queues(struct weir_runtime *rt)
 {
-    uint32_t writers = 0;
+    uint16_t next[WEIR_PORTS_MAX] = {0}, taken[WEIR_PORTS_MAX];
     for (uint32_t i = 0; i < rt->n_pools; i++)
-        writers += rt->pools[i].transmits ? rt->pools[i].n_workers : 0;
-    for (uint32_t i = 0; i < rt->n_pools; i++) {
-        const struct weir_pool *pool = &rt->pools[i];
-        const struct weir_port_map *map = pool->transmits ? pool->stages[pool->n_stages - 1].params : NULL;
-        for (uint32_t k = 0; map != NULL && k < rt->n_ports; k++)
-            if (map->to[k] >= 0)
-                rt->ports[map->to[k]].tx_queues = (uint16_t)writers;
-    }
+        for (uint32_t k = 0; k < rt->pools[i].n_workers; k++)
+            take_tx_queues(tx_ports(rt, &rt->pools[i]), next, taken);
+    for (uint32_t i = 0; i < rt->n_ports; i++)
+        if (next[i] != 0)
+            rt->ports[i].tx_queues = next[i];
 }
 
 static bool new_plan(struct weir_runtime *rt, const struct weir_topology *t)
@@ -179,7 +192,11 @@ struct weir_runtime *weir_runtime_new(const struct weir_config *config, enum wei
     pthread_mutex_init(&rt->life, NULL);
     struct weir_topology *t = weir_topology_load(config->cpus, error, sizeof error);
     if (t == NULL) {
-        weir_log(WEIR_LOG_ERROR, "%s", error);
+        const struct weir_place *place = &config->cpus_place;
+        if (place->line != 0)
+            weir_log(WEIR_LOG_ERROR, "%s:%u:%u: %s", config->file, place->line, place->column, error);
+        else
+            weir_log(WEIR_LOG_ERROR, "%s", error); /* the machine, or --set cpus=… */
         *failed = WEIR_FAILED_CONFIG;
         return rt;
     }
@@ -259,8 +276,9 @@ static enum weir_failure open_ports(struct weir_runtime *rt)
         port->warning[0] = '\0';
         if (result == 0)
             continue;
-        weir_log(WEIR_LOG_ERROR, "%s:%u: port %s: %s", rt->config->file,
-            rt->config->ports[rt->n_opened].place.line, port->name, port->error);
+        const struct weir_place *place = &rt->config->ports[rt->n_opened].place;
+        weir_log(WEIR_LOG_ERROR, "%s:%u:%u: port %s: %s", rt->config->file, place->line, place->column,
+            port->name, port->error);
         return result == -EBADMSG                      ? WEIR_FAILED_BAD_DATA
                : result == -EPERM || result == -EACCES ? WEIR_FAILED_PERMISSION
                : result == -EINVAL                     ? WEIR_FAILED_CONFIG
@@ -427,7 +445,7 @@ static bool init_stage(const struct weir_runtime *rt, const struct weir_worker *
 
 static enum weir_failure build_stages(struct weir_runtime *rt)
 {
-    uint16_t tx_queue = 0;
+    uint16_t next_tx_queue[WEIR_PORTS_MAX] = {0};
     for (uint32_t number = 0; number < rt->n_workers; number++) {
         struct weir_worker *w = rt->workers[number];
         struct weir_pool *pool = &rt->pools[w->pool];
@@ -436,9 +454,9 @@ static enum weir_failure build_stages(struct weir_runtime *rt)
             .workers = pool->n_workers,
             .ports = rt->port_list,
             .n_ports = rt->n_ports,
-            .queue = pool->transmits ? tx_queue++ : 0,
             .socket = (int)rt->plan->workers[number].node};
         memcpy(w->env.hash_key, rt->hash_key, sizeof rt->hash_key);
+        take_tx_queues(tx_ports(rt, pool), next_tx_queue, w->env.tx_queue);
         w->stages = allocate(pool->n_stages * sizeof *w->stages, rt->plan->workers[number].node);
         if (w->stages == NULL)
             return no_memory(rt, "the stages");

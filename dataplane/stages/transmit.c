@@ -42,7 +42,7 @@ static bool fits_slow(const struct weir_port *port, const struct rte_mbuf *m)
  * port, and the wire's own backpressure has no room for it anyway. */
 static void send(struct weir_stage *s, struct leaving *l, struct weir_port *port)
 {
-    uint32_t taken = port->def->transmit(port, s->env->queue, l->mbufs, l->n);
+    uint32_t taken = port->def->transmit(port, s->env->tx_queue[port->index], l->mbufs, l->n);
     weir_counter_add(&s->out, taken);
     for (uint32_t i = taken; i < l->n; i++)
         weir_stage_drop(s, l->desc[i], REASON_TX_FULL);
