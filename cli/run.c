@@ -26,7 +26,7 @@
 #define TICK_MS 20
 #define DRAIN_TICK_MS 1
 #define LOOK_MS 100
-#define ARGUMENTS_MAX 32
+#define ARGUMENTS_MAX 32 /* --set, and likewise --eal */
 
 struct options {
     const char *file;
@@ -51,13 +51,15 @@ static const char help[] =
     "exit: 0 fine, 64 usage, 65 bad data, 69 port unavailable, 70 lost, leaked or out of order, 71 system,\n"
     "      75 drain deadline passed, 77 no permission, 78 configuration\n";
 
-static bool append(const char **list, const char *item)
+static bool append(const char **list, const char *option, const char *item)
 {
     size_t n = 0;
     while (list[n] != NULL)
         n++;
-    if (n == ARGUMENTS_MAX)
+    if (n == ARGUMENTS_MAX) {
+        fprintf(stderr, "weir run: more than %d of %s; write them into the file\n", ARGUMENTS_MAX, option);
         return false;
+    }
     list[n] = item;
     return true;
 }
@@ -66,8 +68,10 @@ static bool parse_seconds(const char *text, int *ms)
 {
     char *end;
     double seconds = strtod(text, &end);
+    if (end == text || *end != '\0' || !(seconds == 0 || (seconds >= LOOK_MS / 1000.0 && seconds < 86400)))
+        return false;
     *ms = (int)(seconds * 1000);
-    return end != text && *end == '\0' && seconds >= 0 && seconds < 86400;
+    return true;
 }
 
 /* Exit code, or -1 to go on. */
@@ -83,10 +87,10 @@ static int parse_options(int argc, char **argv, struct options *o)
     for (int c; fine && (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
         switch (c) {
         case SET:
-            fine = append(o->sets, optarg);
+            fine = append(o->sets, "--set", optarg);
             break;
         case EAL:
-            fine = append(o->eal, optarg);
+            fine = append(o->eal, "--eal", optarg);
             break;
         case JSON:
             o->json = true;
@@ -94,7 +98,7 @@ static int parse_options(int argc, char **argv, struct options *o)
         case PROGRESS:
             fine = parse_seconds(optarg, &o->progress_ms);
             if (!fine)
-                fprintf(stderr, "weir run: --progress takes seconds, not `%s`\n", optarg);
+                fprintf(stderr, "weir run: --progress takes 0 or seconds from 0.1 up, not `%s`\n", optarg);
             break;
         case HELP:
         case 'h':
@@ -144,7 +148,7 @@ static void observe(struct display *d, struct weir_runtime *rt, uint64_t now_tsc
         return;
     if (now->contradiction != NULL)
         weir_log_limited(&limit, WEIR_LOG_ERROR, "the books do not balance: %s", now->contradiction);
-    if (d->every_ms != 0 && now_tsc >= d->next_line_tsc) {
+    if (d->every_ms != 0 && now_tsc >= d->next_line_tsc && weir_log_ready()) {
         char line[1024];
         d->next_line_tsc = now_tsc + (uint64_t)d->every_ms * rt->tsc_hz / 1000;
         weir_progress_line(d->before, now, line, sizeof line, d->terminal ? columns() : 0);
@@ -158,7 +162,7 @@ static void observe(struct display *d, struct weir_runtime *rt, uint64_t now_tsc
 
 static void clear(const struct display *d)
 {
-    if (d->terminal && d->before != NULL)
+    if (d->terminal && d->before != NULL && weir_log_ready())
         fputs("\r\033[K", stderr);
 }
 
@@ -180,8 +184,8 @@ static struct weir_http *serve(
     if (http == NULL && errno == EADDRINUSE && !config->listen_set)
         http = weir_http_start(ANY_PORT_LISTEN, &source, error, sizeof error);
     if (http == NULL) {
+        *failed = errno == EACCES || errno == EPERM ? WEIR_FAILED_PERMISSION : WEIR_FAILED_OS;
         weir_log(WEIR_LOG_ERROR, "%s", error);
-        *failed = WEIR_FAILED_OS;
         return NULL;
     }
     const char *listen = config->listen_set ? config->listen : DEFAULT_LISTEN;
@@ -233,20 +237,21 @@ static bool run(struct weir_runtime *rt, int signals, struct display *display)
 static int certify(struct weir_runtime *rt, bool json)
 {
     struct weir_snapshot *s = weir_snapshot_take(rt);
-    if (s == NULL || (json && weir_certificate_json(s, stdout) != 0)) {
+    if (s == NULL) {
         weir_log(WEIR_LOG_ERROR, "no memory for the certificate");
-        weir_snapshot_free(s);
         return WEIR_FAILED_OS;
     }
+    int code = weir_certificate_exit_code(s);
+    errno = 0;
     if (!json)
         weir_certificate_text(s, stdout);
-    int code = weir_certificate_exit_code(s);
-    weir_snapshot_free(s);
-    errno = 0;
-    if (fflush(stdout) != 0 || ferror(stdout)) {
+    else if (weir_certificate_json(s, stdout) == -ENOMEM)
+        errno = ENOMEM;
+    if (fflush(stdout) != 0 || ferror(stdout) || errno == ENOMEM) {
         weir_log(WEIR_LOG_ERROR, "the certificate could not be written: %s", strerror(errno));
         code = code != 0 ? code : WEIR_FAILED_OS;
     }
+    weir_snapshot_free(s);
     return code;
 }
 
@@ -269,10 +274,10 @@ static int run_pipeline(struct weir_runtime *rt, const struct options *o, int si
 {
     enum weir_failure failed = weir_eal_start(rt->plan, rt->config, o->eal);
     if (failed != WEIR_FINE)
-        return failed;
+        return (int)failed;
     failed = weir_runtime_build(rt);
     if (failed != WEIR_FINE)
-        return failed;
+        return (int)failed;
     tell_plan(rt);
     struct weir_http *http = serve(rt->config, rt, &failed);
     if (failed == WEIR_FINE)
@@ -280,8 +285,8 @@ static int run_pipeline(struct weir_runtime *rt, const struct options *o, int si
     if (failed != WEIR_FINE) {
         weir_http_stop(http);
         if (rt->abandoned)
-            _exit(failed); /* as below */
-        return failed;
+            _exit((int)failed); /* as below */
+        return (int)failed;
     }
     struct display display = {.every_ms = o->progress_ms, .terminal = isatty(STDERR_FILENO) != 0};
     bool all = run(rt, signals, &display);
@@ -296,6 +301,23 @@ static int run_pipeline(struct weir_runtime *rt, const struct options *o, int si
     return code;
 }
 
+/* A descriptor of the signals that drain. Before any thread exists, so that all of them inherit the mask. What whoever
+ * started us chose to ignore stays ignored (nohup; the background of a script): blocked, it would come all the same. */
+static int open_signals(void)
+{
+    static const int drains[] = {SIGTERM, SIGINT, SIGHUP};
+    sigset_t mask;
+    sigemptyset(&mask);
+    for (size_t i = 0; i < sizeof drains / sizeof drains[0]; i++) {
+        struct sigaction now;
+        if (sigaction(drains[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+            sigaddset(&mask, drains[i]);
+    }
+    sigprocmask(SIG_BLOCK, &mask, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
 int weir_verb_run(int argc, char **argv)
 {
     struct options o;
@@ -307,15 +329,7 @@ int weir_verb_run(int argc, char **argv)
         return WEIR_FAILED_CONFIG;
     weir_log_set_level(config->log);
 
-    /* Before any thread exists, so that all of them inherit it: signals come to the control thread by descriptor. */
-    sigset_t mask;
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGINT);
-    sigaddset(&mask, SIGTERM);
-    sigaddset(&mask, SIGHUP);
-    sigprocmask(SIG_BLOCK, &mask, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    int signals = open_signals();
     if (signals < 0) {
         weir_log(WEIR_LOG_ERROR, "cannot listen for signals: %s", strerror(errno));
         weir_config_free(config);
@@ -324,7 +338,7 @@ int weir_verb_run(int argc, char **argv)
 
     enum weir_failure failed;
     struct weir_runtime *rt = weir_runtime_new(config, &failed);
-    code = failed;
+    code = (int)failed;
     if (failed == WEIR_FINE)
         code = run_pipeline(rt, &o, signals);
     weir_runtime_free(rt);

@@ -209,9 +209,11 @@ static bool parse_quantity(
 {
     struct weir_quantity q;
     enum weir_quantity_fault fault = weir_quantity_parse(row->type, text, &q);
-    if (fault != WEIR_QUANTITY_FINE)
+    /* Too large for the type is too large for the row; the row's own bound is what to obey. */
+    bool beyond = fault == WEIR_QUANTITY_TOO_LARGE && row->max != 0 && row->max != UINT64_MAX;
+    if (fault != WEIR_QUANTITY_FINE && !beyond)
         return explain(row, row->type, fault, text, complaint);
-    if (out_of_range(row, q.number))
+    if (beyond || out_of_range(row, q.number))
         return refuse(row, text, "is out of range", complaint);
     value->number = q.number;
     value->in_packets = q.in_packets;

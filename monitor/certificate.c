@@ -115,7 +115,9 @@ static json_t *trouble_tree(const struct weir_snapshot *s)
     tell(list, s->duplicated > 0, "duplicated %s: came more than once", GROUPED(s->duplicated));
     tell(list, s->first_violation, "first violation: %s", s->first_violation ? s->first_violation : "");
     tell(list, drops_for(s, "drain_deadline") > 0,
-        "dropped %s at the drain deadline: a longer drain-timeout, or a faster last stage, lets them out",
+        s->deadline_passed ? "dropped %s at the drain deadline: a longer drain-timeout, or a faster last "
+                             "stage, lets them out"
+                           : "dropped %s because a second signal cut the drain short",
         GROUPED(drops_for(s, "drain_deadline")));
     tell(list, l->abandoned > 0, "abandoned %s: held by a worker that did not end; not touched",
         GROUPED(l->abandoned));
@@ -221,10 +223,10 @@ static json_t *worker_tree(const struct weir_snapshot *s)
 static json_t *tree(const struct weir_snapshot *s)
 {
     const struct weir_ledger *l = &s->ledger;
-    json_t *root = json_pack("{s:s?, s:s, s:i, s:s?, s:b, s:b, s:I, s:I, s:f, s:I, s:I}", "name", s->name,
+    json_t *root = json_pack("{s:s?, s:s, s:i, s:s?, s:b, s:b, s:o, s:o, s:f, s:I, s:I}", "name", s->name,
         "version", WEIR_VERSION, "exit_code", weir_certificate_exit_code(s), "why_stopped", s->why_stopped,
-        "final", l->final, "deadline_passed", s->deadline_passed, "held_at_signal", s->held_at_signal,
-        "drain_ns", s->drain_ns, "running_seconds", running_seconds(s), "running_tsc", s->running_tsc,
+        "final", l->final, "deadline_passed", s->deadline_passed, "held_at_signal", known(s->held_at_signal),
+        "drain_ns", known(s->drain_ns), "running_seconds", running_seconds(s), "running_tsc", s->running_tsc,
         "tsc_hz", s->tsc_hz);
     json_t *drops = json_object();
     add_counts(drops, s->drops, s->n_drops);
@@ -248,10 +250,12 @@ static json_t *tree(const struct weir_snapshot *s)
 int weir_certificate_json(const struct weir_snapshot *s, FILE *to)
 {
     json_t *root = tree(s);
-    int failed = !root || json_dumpf(root, to, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) != 0;
+    if (!root)
+        return -ENOMEM;
+    json_dumpf(root, to, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     json_decref(root);
     fputc('\n', to);
-    return failed ? -ENOMEM : 0;
+    return ferror(to) ? -EIO : 0;
 }
 
 /* ---- the text ---- */
@@ -337,6 +341,8 @@ static void print_headline(const struct weir_snapshot *s, FILE *to)
     const struct weir_ledger *l = &s->ledger;
     if (!s->why_stopped)
         fprintf(to, "running for %.1f s", running_seconds(s));
+    else if (s->drain_ns == WEIR_SNAPSHOT_UNKNOWN)
+        fputs("ended", to);
     else
         fprintf(to, "%s in %s", was_cut_short(s) ? "not drained" : "drained",
             duration((char[48]){0}, s->drain_ns));
@@ -361,8 +367,10 @@ static void print_headline(const struct weir_snapshot *s, FILE *to)
 static void print_run(const struct weir_snapshot *s, FILE *to)
 {
     if (s->why_stopped)
-        fprintf(to, "  stopped by   %s, after %.1f s; held at signal: %s packets\n", s->why_stopped,
-            running_seconds(s), GROUPED(s->held_at_signal));
+        fprintf(to, "  stopped by   %s, after %.1f s", s->why_stopped, running_seconds(s));
+    if (s->why_stopped && s->held_at_signal != WEIR_SNAPSHOT_UNKNOWN)
+        fprintf(to, "; held at signal: %s packets", GROUPED(s->held_at_signal));
+    fputs(s->why_stopped ? "\n" : "", to);
     fprintf(to, "  sent         %s transmitted + %s consumed by sinks\n", GROUPED(s->ledger.sent),
         GROUPED(s->ledger.consumed));
     fprintf(to, "  rate         in %s, out %s", RATE(per_second(s, s->ledger.accepted)),

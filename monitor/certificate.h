@@ -14,7 +14,8 @@ extern "C" {
 /* For people: one line with the balance, then where every packet went, then in plain words what is wrong. */
 void weir_certificate_text(const struct weir_snapshot *, FILE *);
 
-/* The same for programs: one object, stable keys; what is unknown or not measured is null. 0 or -ENOMEM. */
+/* The same for programs: one object, stable keys; what is unknown or not measured is null. 0, -ENOMEM, or -EIO: `to`
+ * does not take it. */
 int weir_certificate_json(const struct weir_snapshot *, FILE *);
 
 /* 70 if a packet is lost, counted twice or leaked, or the checking sink saw one out of order or twice; else

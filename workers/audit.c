@@ -68,7 +68,9 @@ char *weir_snapshot_audit(const struct weir_snapshot *s)
 {
     char *text = NULL;
     /* A discarded packet jumps the stages; then only the stages themselves must be right. */
-    bool cut = s->deadline_passed || s->ledger.abandoned != 0;
+    bool cut = s->ledger.abandoned != 0;
+    for (uint32_t i = 0; i < s->n_drops; i++)
+        cut |= strcmp(s->drops[i].name, "drain_deadline") == 0 && s->drops[i].value != 0;
     for (uint32_t i = 0; i < s->n_workers && text == NULL; i++) {
         const struct weir_snapshot_worker *w = &s->workers[i];
         const struct weir_snapshot_stage *g;

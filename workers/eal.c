@@ -90,7 +90,8 @@ static enum weir_failure choose_memory(const struct weir_plan *plan, enum weir_m
         weir_log(WEIR_LOG_NOTICE, "memory: normal pages, %zu MiB (hugepages free: %zu MiB, which is too few)",
             need >> 20, have >> 20);
     else
-        weir_log(WEIR_LOG_INFO, "memory: %s, %zu MiB", *huge ? "hugepages" : "normal pages", need >> 20);
+        weir_log(wanted == WEIR_MEMORY_AUTO ? WEIR_LOG_NOTICE : WEIR_LOG_INFO, "memory: %s, %zu MiB",
+            *huge ? "hugepages" : "normal pages", need >> 20);
     return WEIR_FINE;
 }
 

@@ -187,7 +187,8 @@ static void add_sinks(struct weir_snapshot *s)
 }
 
 /* `held` is counted, ring by ring and worker by worker; never the remainder of a subtraction. From the last worker to
- * the first, and its inbox after what it has in hand: a packet that moves on meanwhile is not met twice. */
+ * the first, and its inbox after what it has in hand, so that a packet which moves on is not met twice; but for the
+ * batch that a worker is pushing right now, which is in its hand until the push is over. Exact once all have ended. */
 uint64_t weir_runtime_held(const struct weir_runtime *rt)
 {
     uint64_t held = 0;
@@ -252,8 +253,9 @@ static void take_life(const struct weir_runtime *rt, struct weir_snapshot *s)
     uint64_t until = rt->signal_tsc != 0 ? rt->signal_tsc : rt->end_tsc != 0 ? rt->end_tsc : s->now_tsc;
     s->running_tsc = rt->start_tsc != 0 ? until - rt->start_tsc : 0;
     s->why_stopped = rt->why_stopped;
-    s->held_at_signal = rt->held_at_signal;
+    s->held_at_signal = rt->signal_tsc != 0 ? rt->held_at_signal : WEIR_SNAPSHOT_UNKNOWN;
     s->deadline_passed = rt->deadline_passed;
+    s->drain_ns = WEIR_SNAPSHOT_UNKNOWN;
     if (rt->signal_tsc != 0 && rt->end_tsc > rt->signal_tsc)
         s->drain_ns = (uint64_t)((double)(rt->end_tsc - rt->signal_tsc) * 1e9 / (double)rt->tsc_hz);
 }

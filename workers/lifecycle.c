@@ -156,9 +156,10 @@ static void abandon(struct weir_runtime *rt)
 bool weir_runtime_discard(struct weir_runtime *rt, const char *why)
 {
     pthread_mutex_lock(&rt->life);
-    rt->deadline_passed = true;
     if (why != NULL)
         rt->why_stopped = why;
+    else
+        rt->deadline_passed = true;
     pthread_mutex_unlock(&rt->life);
     command(rt, WEIR_COMMAND_DISCARD);
     if (await_ended(rt))

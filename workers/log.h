@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Log lines on standard error. Control threads only: a worker never logs, it counts. */
+/* Log lines on standard error. Control threads only: a worker never logs, it counts.
+ *
+ * Nobody waits for whoever reads them: the thread that logs is the one that hears signals and keeps deadlines. A line
+ * that would have to wait is left out, and the next one tells how many were. */
 #ifndef WEIR_WORKERS_LOG_H
 #define WEIR_WORKERS_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config/config.h"
@@ -12,6 +16,9 @@ extern "C" {
 #endif
 
 void weir_log_set_level(enum weir_log_level);
+
+/* Standard error takes a line of up to 4 KiB without waiting. */
+bool weir_log_ready(void);
 
 void weir_log(enum weir_log_level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

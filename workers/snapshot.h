@@ -22,10 +22,11 @@ struct weir_named_count {
 struct weir_snapshot_port {
     const char *name, *kind;
     uint64_t received, received_bytes; /* handed to the pipeline: the ledger's `in` */
-    uint64_t sent, sent_bytes;         /* accepted for transmit minus tx_errors */
-    uint64_t tx_errors;                /* dropped{port_tx_error} */
-    uint64_t missed;                   /* before receive, outside the ledger; may be WEIR_SNAPSHOT_UNKNOWN */
-    uint64_t offered;                  /* a generator's schedule; WEIR_SNAPSHOT_UNKNOWN for other kinds */
+    uint64_t sent;                     /* frames the driver took minus tx_errors */
+    uint64_t sent_bytes; /* of the frames the driver took: it does not say how long the errors were */
+    uint64_t tx_errors;  /* dropped{port_tx_error} */
+    uint64_t missed;     /* before receive, outside the ledger; may be WEIR_SNAPSHOT_UNKNOWN */
+    uint64_t offered;    /* a generator's schedule; WEIR_SNAPSHOT_UNKNOWN for other kinds */
 };
 
 enum weir_worker_state {
@@ -105,9 +106,9 @@ struct weir_snapshot {
     const char *contradiction; /* where two counters contradict each other, or NULL; see audit.c */
     /* the end */
     const char *why_stopped; /* `signal`, `stop-after`, `end of input`, `second signal`; NULL while running */
-    uint64_t held_at_signal;
-    uint64_t drain_ns; /* signal to last worker ended */
-    bool deadline_passed;
+    uint64_t held_at_signal; /* WEIR_SNAPSHOT_UNKNOWN where the input ended and nobody told it to stop */
+    uint64_t drain_ns;       /* signal to last worker ended; likewise */
+    bool deadline_passed;    /* drain-timeout cut the drain short; a second signal is no deadline */
     /* the checking sinks together; checked = 0 if there was none */
     uint64_t checked, unstamped, missing, reordered, duplicated;
     const char *first_violation; /* "flow 17 of gen: 6 came before 5", or NULL */

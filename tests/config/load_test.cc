@@ -449,6 +449,10 @@ TEST(Load, ValuesOutsideTheirTypeOrRangeAreRefused)
 {
     EXPECT_EQ(errors(with_generator("{flows: 0}")),
         "t.yaml:2:34: flows `0` is out of range; allowed: 1 .. 16777216\n");
+    EXPECT_EQ(errors(with_generator("{flows: 99999999999999999999}")),
+        "t.yaml:2:34: flows `99999999999999999999` is out of range; allowed: 1 .. 16777216\n");
+    EXPECT_EQ(errors(std::string(small) + "drain-timeout: 6000000h\n"),
+        "t.yaml:5:16: drain-timeout `6000000h` is out of range; allowed: 0s .. 8760h\n");
     EXPECT_EQ(errors(with_generator("{flows: -3}")),
         "t.yaml:2:34: flows `-3` is negative; allowed: a whole number, also with k M G\n");
     EXPECT_EQ(errors(with_generator("{flows: [1]}")),

@@ -67,6 +67,24 @@ TEST(Certificate, FirstLineOfAnEmptyRun)
     EXPECT_EQ(0, weir_certificate_exit_code(&s));
 }
 
+TEST(Certificate, NoDrainIsClaimedWhereTheInputEnded)
+{
+    Sample s;
+    s.why_stopped = "end of input";
+    s.drain_ns = s.held_at_signal = WEIR_SNAPSHOT_UNKNOWN;
+    EXPECT_EQ(0u, headline_of(s).find("ended: accepted 81 234 567"));
+    EXPECT_TRUE(says(s, "stopped by   end of input, after 20.0 s\n"));
+}
+
+TEST(Certificate, AJsonThatCannotBeWrittenIsAnError)
+{
+    Sample s;
+    FILE *full = fopen("/dev/full", "w");
+    ASSERT_NE(nullptr, full);
+    EXPECT_EQ(-EIO, weir_certificate_json(&s, full));
+    fclose(full);
+}
+
 TEST(Certificate, SentIsTransmittedAndConsumed)
 {
     Sample s;
@@ -247,7 +265,10 @@ TEST_F(CertificateJson, UnknownIsNull)
     s.ledger.sent = s.ledger.consumed = 0;
     s.why_stopped = nullptr;
     s.name = nullptr;
+    s.drain_ns = s.held_at_signal = WEIR_SNAPSHOT_UNKNOWN;
     render();
+    EXPECT_TRUE(json_is_null(json_object_get(root, "drain_ns")));
+    EXPECT_TRUE(json_is_null(json_object_get(root, "held_at_signal")));
     EXPECT_TRUE(json_is_null(json_object_get(row("ports", 1), "missed")));
     EXPECT_TRUE(json_is_null(json_object_get(row("ports", 1), "offered")));
     EXPECT_TRUE(json_is_null(json_object_get(root, "leaked")));

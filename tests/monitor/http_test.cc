@@ -171,12 +171,19 @@ TEST_F(Server, TheBodyOfAGetIsIgnored)
 
 TEST_F(Server, GarbageHarmsNobody)
 {
-    std::string zeros(300, '\0'), endless(100000, 'A');
-    for (const std::string &garbage :
-        {std::string("\r\n\r\n"), std::string("hello\r\n\r\n"), zeros + "\r\n\r\n",
-            "GET /" + endless + " HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nX: " + endless + "\r\n\r\n",
-            std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 15)})
-        EXPECT_FALSE(contains(ask(garbage + "GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), "weir_"));
+    std::string zeros(300, '\0'), endless(100000, 'A'),
+        request = "GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n";
+    /* Empty lines in front of a request are legal, and libmicrohttpd takes a line of zeros for an empty one. */
+    for (const std::string &garbage : {std::string("\r\n\r\n"), zeros + "\r\n\r\n"}) {
+        std::string answer = ask(garbage + request);
+        EXPECT_TRUE(answer.empty() || starts_with(answer, "HTTP/1.1 ")) << answer;
+    }
+    for (const std::string &garbage : {std::string("hello\r\n\r\n"), "GET /" + endless + " HTTP/1.1\r\n\r\n",
+             "GET / HTTP/1.1\r\nX: " + endless + "\r\n\r\n",
+             std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 15)}) {
+        std::string answer = ask(garbage + request);
+        EXPECT_TRUE(answer.empty() || starts_with(answer, "HTTP/1.1 4")) << answer.substr(0, 100);
+    }
     EXPECT_TRUE(starts_with(ask_for("GET", "/metrics"), "HTTP/1.1 200 "));
 }
 

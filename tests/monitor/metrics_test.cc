@@ -126,25 +126,3 @@ TEST(Metrics, TheProcessStartedAMomentAgo)
     EXPECT_LE(started, static_cast<double>(time(nullptr)) + 1);
     EXPECT_GT(started, static_cast<double>(time(nullptr)) - 3600);
 }
-
-/* The compiler names this file from the build directory, two floors above the test. */
-static std::filesystem::path document()
-{
-    std::filesystem::path here = __FILE__;
-    if (!std::filesystem::exists(here))
-        here = std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / here;
-    return here.parent_path() / "../../docs/metrics.md";
-}
-
-/* Run with WEIR_WRITE_DOCS=1 to bring the file up to date. */
-TEST(Metrics, TheDocumentIsUpToDate)
-{
-    std::filesystem::path file = document();
-    std::string text = printed(weir_metrics_document);
-    if (getenv("WEIR_WRITE_DOCS"))
-        std::ofstream(file) << text;
-    std::stringstream written;
-    written << std::ifstream(file).rdbuf();
-    EXPECT_TRUE(written.str() == text)
-        << file << " differs from the table: run this test with WEIR_WRITE_DOCS=1";
-}
