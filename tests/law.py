@@ -79,6 +79,9 @@ def check_arrows(path, text):
     if folder not in MAY_INCLUDE or not path.endswith(C_FILES):
         return []
     wrong, text = [], without_comments(text)
+    for match in re.finditer(r'^[ \t]*#[ \t]*include[ \t]*<([^>/]*)/[^>]*>', text, re.M):
+        if match.group(1) in MAY_INCLUDE:
+            wrong.append(found(path, text, match.start(), "write our own headers in quotes"))
     for match in re.finditer(r'^[ \t]*#[ \t]*include[ \t]*"([^"]*)"', text, re.M):
         target = match.group(1).split("/")[0]
         if "/" not in match.group(1):
@@ -223,6 +226,8 @@ class Planted(unittest.TestCase):
         self.caught(check_arrows, "workers/x.c", '#include "tests/sample.h"\n')
         self.caught(check_arrows, "workers/x.c", '#include "plan.h"\n')
         self.caught(check_arrows, "workers/x.c", '/* a "quote */\n#include "monitor/http.h"\n')
+        self.caught(check_arrows, "rings/x.c", "#include <workers/plan.h>\n")
+        self.passes(check_arrows, "rings/x.c", "#include <sys/types.h>\n#include <stdint.h>\n")
         self.passes(check_arrows, "workers/x.c", '#include "config/config.h"\n#include "rings/ring.h"\n')
         self.passes(check_arrows, "rings/x.c", '/*\n#include "cli/cli.h"\n*/\n')
         self.assertEqual(check_arrows("rings/x.c", '\n\n#include "cli/cli.h"\n'), [

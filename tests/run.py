@@ -71,8 +71,9 @@ class Run:
         if os.path.exists(counts):
             os.remove(counts)
         bounded = ["timeout", "-k", "10", str(limit_s), *(part.format(counts=counts) for part in command)]
-        # The memory map that ThreadSanitizer counts on does not go with all of the kernel's randomness.
-        if variant == "tsan":
+        # The memory map that ThreadSanitizer counts on does not go with all of the kernel's randomness. (A container may
+        # forbid to turn it off.)
+        if variant == "tsan" and subprocess.run(["setarch", "-R", "true"], check=False, capture_output=True).returncode == 0:
             bounded = ["setarch", "-R", *bounded]
         start = time.monotonic()
         with open(log, "w", encoding="utf-8") as out:
@@ -82,6 +83,9 @@ class Run:
         with open(log, encoding="utf-8", errors="replace") as file:
             said = file.read()
         result = counted(counts, said)
+        if not any(result.values()):
+            result["failed"] = 1  # it ran no test at all
+            said += "\nno test was run\n"
         if code != 0 and result["failed"] == 0:
             result["failed"] = 1  # a crash, a sanitizer at exit, the time limit
         for key, count in result.items():
@@ -113,16 +117,24 @@ class Run:
     def unit(self, variant):
         limit = LIMITS[variant][0] * (LONG_FACTOR if self.given.long else 1)
         binaries = sorted(glob.glob(os.path.join(ROOT, BUILDS[variant][0], "tests", "*_test")))
+        self.expect(binaries, f"unit tests in {BUILDS[variant][0]}")
         for binary in binaries:
             name = f"{os.path.basename(binary)} {variant}"
             self.suite(name, variant, [binary, "--gtest_output=json:{counts}"], limit, googletest)
 
     def e2e(self, variant):
         limit = LIMITS[variant][1] * (LONG_FACTOR if self.given.long else 1)
-        for file in sorted(glob.glob(os.path.join(ROOT, "tests", "e2e", "test_*.py"))):
-            if variant in variants_of(file):
-                name = os.path.splitext(os.path.basename(file))[0]
-                self.suite(f"{name} {variant}", variant, unittest_of(file), limit, written)
+        files = [f for f in sorted(glob.glob(os.path.join(ROOT, "tests", "e2e", "test_*.py")))
+                 if variant in variants_of(f)]
+        self.expect(files, f"end-to-end tests for {variant}")
+        for file in files:
+            name = os.path.splitext(os.path.basename(file))[0]
+            self.suite(f"{name} {variant}", variant, unittest_of(file), limit, written)
+
+    def expect(self, found, what):
+        if not found:
+            self.sums["failed"] += 1
+            print(f"no {what}: that is a failure, not a success")
 
 
 # ---- counts ----
@@ -153,8 +165,13 @@ def googletest(counts, said):
 
 def variants_of(file):
     with open(file, encoding="utf-8") as source:
-        named = re.search(r"^VARIANTS = (\(.*\))$", source.read(), re.M)
-    return ast.literal_eval(named.group(1)) if named else E2E_VARIANTS
+        named = re.search(r"^VARIANTS\b.*", source.read(), re.M)
+    if named is None:
+        return E2E_VARIANTS
+    variants = ast.literal_eval(named.group().partition("=")[2].strip())
+    if not variants or not set(variants) <= set(BUILDS):
+        sys.exit(f"{file}: {named.group()}: write a tuple of {', '.join(BUILDS)} on one line")
+    return variants
 
 
 # ---- what runs ----

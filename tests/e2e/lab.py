@@ -16,6 +16,7 @@ import contextlib
 import itertools
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -39,6 +40,10 @@ START_LIMIT_S = 120 if SANITIZED else 30  # to the first packet, on a busy machi
 # ---- reasons to skip ----
 
 needs_root = unittest.skipUnless(os.geteuid() == 0, "needs root")
+needs_netns = unittest.skipUnless(
+    os.geteuid() == 0 and shutil.which("unshare") and subprocess.run(
+        ["unshare", "--net", "true"], check=False, capture_output=True).returncode == 0,
+    "needs the right to make network namespaces")
 needs_corpus = unittest.skipUnless(CORPUS and os.path.isdir(CORPUS), "needs WEIR_CORPUS")
 needs_long = unittest.skipUnless(LONG, "needs scripts/test --long")
 
@@ -81,9 +86,10 @@ class End(dict):
 
 
 class Weir:
-    """One weir process. `text` is YAML, or a file's path. Its output goes to files: a full pipe stops nobody."""
+    """One weir process. `text` is YAML, or a file's path. Its output goes to files: a full pipe stops nobody, unless the
+    test hands one over as `stderr` (or `stdout`)."""
 
-    def __init__(self, text, *options, as_json=True, env=None, user=None, prefix=()):
+    def __init__(self, text, *options, as_json=True, env=None, user=None, prefix=(), stdout=None, stderr=None):
         self.folder = tempfile.TemporaryDirectory(prefix="weir-e2e-")
         os.chmod(self.folder.name, 0o755)
         if "\n" in text:
@@ -92,12 +98,17 @@ class Weir:
                 out.write(text)
         else:
             file = text
+        binary = WEIR
+        if user is not None:  # who may not be able to reach our own
+            binary = shutil.copy(WEIR, self.folder.name)
+            os.chmod(binary, 0o755)
         self.out_path, self.err_path = (os.path.join(self.folder.name, n) for n in ("stdout", "stderr"))
-        command = [*prefix, WEIR, "run", *(["--json"] if as_json else []), *options, file]
+        command = [*prefix, binary, "run", *(["--json"] if as_json else []), *options, file]
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**os.environ, **(env or {})},
-                user=user, extra_groups=None if user is None else [])
+                command, stdin=subprocess.DEVNULL, stdout=stdout or out, stderr=stderr or err, env={**os.environ, **(env or {})},
+                user=user, group=None if user is None else pwd.getpwuid(user).pw_gid,
+                extra_groups=None if user is None else [])
 
     @property
     def pid(self):

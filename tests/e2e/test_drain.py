@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Stopping: by signal under load, at the deadline, with a stuck worker, in a hurry."""
+import fcntl
+import os
+import select
 import signal
 import time
 import unittest
@@ -21,7 +24,7 @@ pools:
     shard-by: flow
     on-full: block
     workers: 2
-    stages: [{{burn: {{cycles: 100{burn}}}}}, meter]
+    stages: [{{burn: {{cycles: {cycles}}}}}, meter]
   out:
     from: [work]
     shard-by: flow
@@ -30,8 +33,8 @@ pools:
 """
 
 
-def chain(rate="max", drain="1s", burn="", out="cycles: 0"):
-    return CHAIN.format(rate=rate, drain=drain, burn=burn, out=out)
+def chain(rate="max", drain="1s", cycles=100, out="cycles: 0"):
+    return CHAIN.format(rate=rate, drain=drain, cycles=cycles, out=out)
 
 
 def under_load(w, packets=50000):
@@ -46,22 +49,25 @@ class Drain(unittest.TestCase):
         self.assertEqual(end["dropped"], 0, end)
         self.assertEqual((end["checker"]["missing"], end["checker"]["reordered"]), (0, 0), end)
 
+    # The work is counted in TSC cycles and is nearly all that a packet costs: the maximum hardly moves with the machine's
+    # moods, so that a share of it means something a minute later. It is measured again every ten signals all the same,
+    # and the highest counts.
     @lab.only_in("release")
     def test_50_sigterms_at_80_percent_of_the_maximum(self):
-        best = lab.run(chain(), "--set", "stop-after=3s")
-        self.assertEqual(best.code, 0, best)
-        rate = int(best["sent_pps"] * 0.95)
-        held = []
-        for _ in range(50):
-            with lab.weir(chain(rate=f"{rate}pps")) as w:
+        most, held = 0, []
+        for signal_number in range(50):
+            if signal_number % 10 == 0:
+                best = lab.run(chain(cycles=2000), "--set", "stop-after=1s")
+                self.assertEqual(best.code, 0, best)
+                most = max(most, best["sent_pps"])
+            with lab.weir(chain(rate=f"{int(most * 0.9)}pps", cycles=2000)) as w:
                 under_load(w)
                 end = w.stop()
             self.check_whole(end)
             self.assertEqual(end["why_stopped"], "signal", end)
             self.assertLess(end["drain_ns"], 10**9, end)
             held.append(end["held_at_signal"])
-        print(f"maximum {best['sent_pps'] / 1e6:.2f} Mpps, run at {rate / 1e6:.2f} Mpps; "
-              f"held at signal: {sorted(held)}")
+        print(f"maximum {most / 1e6:.2f} Mpps, run at {most * 0.9 / 1e6:.2f} Mpps; held at signal: {sorted(held)}")
         self.assertGreaterEqual(sum(n > 0 for n in held), 45, held)
 
     def test_sigterm_and_sigint_under_full_load(self):
@@ -96,6 +102,35 @@ class Drain(unittest.TestCase):
             end = w.finish(30)
         self.assertEqual((end.code, end["why_stopped"]), (75, "second signal"), end)
         self.assertEqual((end["lost"], end["leaked"]), (0, 0), end)
+        self.assertFalse(end["deadline_passed"], "it was a signal, and a longer drain-timeout is no advice")
+        self.assertEqual(len(end["trouble"]), 1, end)
+        self.assertRegex(end["trouble"][0], r"dropped [\d ]+ because a second signal")
+
+    def test_whoever_does_not_read_our_lines_does_not_hold_up_the_drain(self):
+        reader, writer = os.pipe()
+        try:
+            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+            with lab.weir(chain(rate="100kpps", drain="20s"), "--progress", "0.1", "--set", "listen=off", "--set",
+                          "stop-after=10min", stderr=writer) as w:
+                room = select.poll()
+                room.register(writer, select.POLLOUT)
+                lab.wait_until(lambda: not room.poll(0), 60, "a full pipe")
+                end = w.stop()
+        finally:
+            os.close(reader)
+            os.close(writer)
+        self.check_whole(end)
+        self.assertEqual(end["why_stopped"], "signal", end)
+
+    def test_what_the_caller_ignores_stays_ignored(self):
+        with lab.weir(chain(rate="100kpps", drain="20s"), prefix=("nohup",)) as w:
+            under_load(w, 1000)
+            w.terminate(signal.SIGHUP)
+            seen = w.metrics()["weir_ledger_consumed_packets_total"]
+            w.wait_for_metrics(lambda m: m["weir_ledger_consumed_packets_total"] > seen + 10000)
+            self.assertEqual(w.metrics()['weir_workers{pool="out",state="running"}'], 1)
+            end = w.stop()
+        self.check_whole(end)
 
     def test_a_stuck_worker_is_named_and_what_it_holds_is_abandoned(self):
         with lab.weir(chain(drain="200ms", out="stall-at: 500ms, stall-for: 10min")) as w:

@@ -4,7 +4,7 @@ import unittest
 
 import lab
 
-# Stamped packets over all cases of a test.
+# Stamped packets with each number of workers; other cases take a part of it.
 PACKETS = 10**8 if lab.LONG else 10**7
 if lab.SANITIZED:
     PACKETS //= 50
@@ -83,7 +83,7 @@ class Slice(unittest.TestCase):
         self.assertEqual(end["why_stopped"], "end of input")
 
     def test_block_loses_and_reorders_nothing_with_1_2_and_4_workers(self):
-        count = -(-PACKETS // 3)
+        count = PACKETS
         for workers in (1, 2, 4):
             with self.subTest(workers=workers):
                 self.check_whole(lab.run(chain(workers=workers, count=count), limit_s=1800), count)
@@ -130,8 +130,8 @@ class Slice(unittest.TestCase):
         self.assertEqual(offered, 500000 + end.port("gen")["missed"], end)
         granted = 100000 * end["running_seconds"] + 5000
         self.assertLess(end["sent"], granted * 1.01, end)
-        if lab.VARIANT == "release":
-            self.assertGreater(end["sent"], granted * 0.7, end)
+        if lab.VARIANT == "release":  # what the machine took away for longer than the burst lasts is gone: no sharp bound
+            self.assertGreater(end["sent"], granted * 0.3, end)
 
 
 if __name__ == "__main__":
