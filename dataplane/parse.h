@@ -158,7 +158,7 @@ static inline bool weir_parse_quick(
         return false;
 
     const struct weir_parse_claim *claim = &weir_parse_claims[protocol];
-    uint32_t claimed = (weir_parse_be16(frame + claim->offset) >> claim->shift) & claim->mask;
+    uint32_t claimed = (uint32_t)weir_parse_be16(frame + claim->offset) >> claim->shift & claim->mask;
     if (__builtin_expect(claimed < claim->least || claimed > payload, 0))
         return false;
 
