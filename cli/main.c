@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* weir VERB …: find the verb, hand over. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "monitor/metrics.h"
@@ -48,8 +50,21 @@ static void usage(FILE *to)
     fputs("`weir run --help` shows the options of run.\n", to);
 }
 
+/* A standard descriptor that we were started without would be the number of the next file that is opened, and a device
+ * would read our log. What cannot be written to is said so all the same: /dev/null is open for reading only. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
+    fill_standard_descriptors();
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         usage(stdout);

@@ -148,11 +148,12 @@ static void observe(struct display *d, struct weir_runtime *rt, uint64_t now_tsc
         return;
     if (now->contradiction != NULL)
         weir_log_limited(&limit, WEIR_LOG_ERROR, "the books do not balance: %s", now->contradiction);
-    if (d->every_ms != 0 && now_tsc >= d->next_line_tsc && weir_log_ready()) {
-        char line[1024];
+    if (d->every_ms != 0 && now_tsc >= d->next_line_tsc) {
+        char line[1024], shown[1040];
         d->next_line_tsc = now_tsc + (uint64_t)d->every_ms * rt->tsc_hz / 1000;
         weir_progress_line(d->before, now, line, sizeof line, d->terminal ? columns() : 0);
-        fprintf(stderr, d->terminal ? "\r\033[K%s" : "%s\n", line);
+        snprintf(shown, sizeof shown, d->terminal ? "\r\033[K%s" : "%s\n", line);
+        weir_log_show(shown);
         weir_snapshot_free(d->before);
         d->before = now;
         return;
@@ -162,8 +163,8 @@ static void observe(struct display *d, struct weir_runtime *rt, uint64_t now_tsc
 
 static void clear(const struct display *d)
 {
-    if (d->terminal && d->before != NULL && weir_log_ready())
-        fputs("\r\033[K", stderr);
+    if (d->terminal && d->before != NULL)
+        weir_log_show("\r\033[K");
 }
 
 static struct weir_snapshot *take(void *rt)

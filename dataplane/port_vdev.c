@@ -123,17 +123,16 @@ static void stats(struct weir_port *port, struct weir_port_stats *s)
     struct device *d = port->state;
     struct rte_eth_stats now = {0};
     *s = (struct weir_port_stats){.offered = WEIR_UNKNOWN, .missed = WEIR_UNKNOWN};
-    /* The driver before our own counters: an error belongs to a frame that was accepted already. */
-    bool known = d != NULL && rte_eth_stats_get(d->id, &now) == 0;
     for (uint16_t q = 0; q < WEIR_PORTS_MAX; q++) {
         s->received += weir_counter_read(&port->queue[q].rx_packets);
         s->received_bytes += weir_counter_read(&port->queue[q].rx_bytes);
         s->accepted += weir_counter_read(&port->queue[q].tx_packets);
         s->accepted_bytes += weir_counter_read(&port->queue[q].tx_bytes);
     }
-    if (!known)
+    /* The driver after our own counters: it knows all errors among those frames, so that no error is ever told as sent.
+     * It may know some of frames that are not among them yet; what was told as sent stays sent. */
+    if (d == NULL || rte_eth_stats_get(d->id, &now) != 0)
         return;
-    /* A driver may count an error before it returns, and we the frame only after: what was told as sent stays sent. */
     uint64_t errors = d->driver->errors_refused ? 0 : now.oerrors - d->before.oerrors;
     uint64_t most = s->accepted - d->sent_shown;
     s->tx_errors = errors < most ? errors : most;

@@ -252,10 +252,10 @@ int weir_certificate_json(const struct weir_snapshot *s, FILE *to)
     json_t *root = tree(s);
     if (!root)
         return -ENOMEM;
-    json_dumpf(root, to, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    int failed = json_dumpf(root, to, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     json_decref(root);
     fputc('\n', to);
-    return ferror(to) ? -EIO : 0;
+    return ferror(to) ? -EIO : failed ? -ENOMEM : 0;
 }
 
 /* ---- the text ---- */

@@ -17,8 +17,8 @@ extern "C" {
 
 void weir_log_set_level(enum weir_log_level);
 
-/* Standard error takes a line of up to 4 KiB without waiting. */
-bool weir_log_ready(void);
+/* Anything else for standard error, as it is, under the same rule: false = it was left out, or cut. */
+bool weir_log_show(const char *text);
 
 void weir_log(enum weir_log_level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -34,6 +34,11 @@ LONG = os.environ.get("WEIR_LONG") == "1"
 CORPUS = os.environ.get("WEIR_CORPUS")
 EXAMPLES = os.path.join(ROOT, "config", "examples")
 
+# Whatever the caller's shell ignores (a job in the background: SIGINT), weir would ignore, too.
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+
 SANITIZED = VARIANT in ("asan", "tsan")
 START_LIMIT_S = 120 if SANITIZED else 30  # to the first packet, on a busy machine
 

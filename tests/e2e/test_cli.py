@@ -178,6 +178,16 @@ pools:
             self.assertEqual(end.code, 71, end)
             self.assertRegex(end.err, r"the certificate could not be written: No space left")
 
+    def test_without_standard_output_the_certificate_is_not_silent(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "weir.yaml")
+            with open(file, "w", encoding="utf-8") as out:
+                out.write(SMALL)
+            for closed, code in ((">&-", 71), ("<&- 2>&-", 0), ("<&- >&- 2>&-", 71)):
+                done = subprocess.run(["sh", "-c", f"exec {lab.WEIR} run {file} {closed}"], stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+                self.assertEqual(done.returncode, code, (closed, done))
+
     @lab.needs_root
     def test_no_privilege_for_a_raw_socket_is_77(self):
         end = lab.run(DEVICE % "net_tap0", user=pwd.getpwnam("nobody").pw_uid)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Stopping: by signal under load, at the deadline, with a stuck worker, in a hurry."""
-import fcntl
+import contextlib
 import os
 import select
 import signal
@@ -106,21 +106,32 @@ class Drain(unittest.TestCase):
         self.assertEqual(len(end["trouble"]), 1, end)
         self.assertRegex(end["trouble"][0], r"dropped [\d ]+ because a second signal")
 
-    def test_whoever_does_not_read_our_lines_does_not_hold_up_the_drain(self):
-        reader, writer = os.pipe()
+    def unread(self, reader, writer):
+        """A drain while standard error is full to the brim and nobody reads it."""
         try:
-            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-            with lab.weir(chain(rate="100kpps", drain="20s"), "--progress", "0.1", "--set", "listen=off", "--set",
-                          "stop-after=10min", stderr=writer) as w:
-                room = select.poll()
-                room.register(writer, select.POLLOUT)
-                lab.wait_until(lambda: not room.poll(0), 60, "a full pipe")
+            with lab.weir(chain(rate="100kpps", drain="20s"), "--progress", "0.1", "--set", "listen=off",
+                          stderr=writer) as w:
+                first = select.poll()
+                first.register(reader, select.POLLIN)
+                self.assertTrue(first.poll(60000), "a first line")
+                brim = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        os.write(brim, b"x")
+                os.close(brim)
+                time.sleep(1)  # ten lines more, and whoever waits with one now waits for ever
                 end = w.stop()
         finally:
             os.close(reader)
             os.close(writer)
         self.check_whole(end)
         self.assertEqual(end["why_stopped"], "signal", end)
+
+    def test_a_pipe_that_nobody_reads_does_not_hold_up_the_drain(self):
+        self.unread(*os.pipe())
+
+    def test_a_terminal_that_hangs_does_not_hold_up_the_drain(self):
+        self.unread(*os.openpty())
 
     def test_what_the_caller_ignores_stays_ignored(self):
         with lab.weir(chain(rate="100kpps", drain="20s"), prefix=("nohup",)) as w:
