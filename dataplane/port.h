@@ -71,7 +71,8 @@ struct weir_port_def {
     int (*start)(struct weir_port *, uint64_t now_tsc);
     void (*stop)(struct weir_port *);  /* after the last worker has ended */
     void (*close)(struct weir_port *); /* all packets are home after this, but for what the driver keeps */
-    void (*stats)(struct weir_port *, struct weir_port_stats *); /* any time between open and close */
+    /* Any time between open and close, by any thread that is no worker, one call at a time. */
+    void (*stats)(struct weir_port *, struct weir_port_stats *);
 
     /* Owner of the queue. Fills desc.mbuf, length, class 0, flags; returns the number of packets. */
     uint32_t (*receive)(struct weir_port *, uint16_t queue, struct weir_batch *);

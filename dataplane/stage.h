@@ -66,9 +66,8 @@ struct weir_stage_env {
     uint32_t workers;         /* of this pool */
     struct weir_port **ports; /* all ports by index */
     uint32_t n_ports;
-    uint16_t
-        tx_queue[WEIR_PORTS_MAX]; /* by port: the transmit queue that this worker owns, if it sends there */
-    int socket;                   /* NUMA node for memory */
+    uint16_t tx_queue[WEIR_PORTS_MAX]; /* by port: this worker's own, if it sends there */
+    int socket;                        /* NUMA node for memory */
 };
 
 struct weir_stage {

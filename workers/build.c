@@ -15,6 +15,7 @@
 #include <rte_mempool.h>
 
 #include "dataplane/mbuf.h"
+#include "dataplane/stages/list.h"
 #include "workers/log.h"
 #include "workers/plant.h"
 
@@ -125,7 +126,6 @@ static bool new_pools(struct weir_runtime *rt)
             s->params = plain_params(s->def->params, s->def->params_size, from->values);
             if (s->params == NULL)
                 return false;
-            pool->transmits |= strcmp(s->def->name, "transmit") == 0;
         }
         for (uint32_t k = 0; !pool->config->fed_by_ports && k < pool->config->n_from; k++)
             rt->pools[pool->config->from[k]].next = (int32_t)i;
@@ -136,9 +136,10 @@ static bool new_pools(struct weir_runtime *rt)
 /* The ports that a pool may send to, a bit each. */
 static uint64_t tx_ports(const struct weir_runtime *rt, const struct weir_pool *pool)
 {
-    const struct weir_port_map *map = pool->transmits ? pool->stages[pool->n_stages - 1].params : NULL;
+    const struct weir_pool_stage *last = &pool->stages[pool->n_stages - 1];
+    const struct weir_port_map *map = last->params;
     uint64_t ports = 0;
-    for (uint32_t k = 0; map != NULL && k < rt->n_ports; k++)
+    for (uint32_t k = 0; last->def == &weir_stage_transmit && k < rt->n_ports; k++)
         if (map->to[k] >= 0)
             ports |= UINT64_C(1) << map->to[k];
     return ports;

@@ -34,7 +34,6 @@ struct weir_pool {
     const struct weir_config_pool *config;
     uint32_t first_worker, n_workers;
     int32_t next; /* pool it feeds, -1 = none */
-    bool transmits;
     struct weir_pool_stage *stages;
     uint32_t n_stages;
 };
@@ -101,7 +100,7 @@ enum weir_failure weir_runtime_start(struct weir_runtime *);
 bool weir_runtime_tick(struct weir_runtime *, uint64_t now_tsc);
 /* Begin to drain. `why` must outlive the runtime. A second call has no effect. */
 void weir_runtime_drain(struct weir_runtime *, uint64_t now_tsc, const char *why);
-/* The deadline, or a second signal: what is still held is dropped by name. `why`: as above, or NULL for no change.
+/* The deadline, or a second signal: what is still held is dropped by name. `why`: as above; NULL = the deadline.
  * Returns when every live worker has ended (at most about 1 s); false if a stuck one remains. */
 bool weir_runtime_discard(struct weir_runtime *, const char *why);
 /* All workers have ended: stop and close the ports, count the packets home. */

@@ -120,18 +120,19 @@ class Slice(unittest.TestCase):
         self.assertLessEqual(checker["missing"], end["drops"]["inbox_full"], end)
 
     def test_admit_keeps_its_rate(self):
-        # Offered at 400 kpps for 500 000 packets, admitted at 100 kpps with a burst of 5 000: a quarter and the burst.
+        # Offered at 400 kpps for 500 000 packets, admitted at 100 kpps with a burst of 30 000: a quarter and the burst. A
+        # worker that loses its CPU for up to 300 ms catches up.
         text = chain(rate="400kpps", count=500000).replace(
-            "admit: {per: port, rate: max}", "admit: {per: port, rate: 100kpps, burst: 320000}")
+            "admit: {per: port, rate: max}", "admit: {per: port, rate: 100kpps, burst: 1920000}")
         end = lab.run(text, limit_s=300)
         self.assertEqual(end.code, 0, end)
         self.assertEqual(end["sent"] + end["drops"]["rate"], end["accepted"], end)
         offered = end.port("gen")["offered"]
         self.assertEqual(offered, 500000 + end.port("gen")["missed"], end)
-        granted = 100000 * end["running_seconds"] + 5000
+        granted = 100000 * end["running_seconds"] + 30000
         self.assertLess(end["sent"], granted * 1.01, end)
-        if lab.VARIANT == "release":  # what the machine took away for longer than the burst lasts is gone: no sharp bound
-            self.assertGreater(end["sent"], granted * 0.3, end)
+        if lab.VARIANT == "release":
+            self.assertGreater(end["sent"], granted * 0.7, end)
 
 
 if __name__ == "__main__":

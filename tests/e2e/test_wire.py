@@ -35,7 +35,7 @@ def serve(namespace):
 
 
 @lab.needs_netns
-@lab.needs_program("ip", "ss", "ethtool", "ping", "iperf3")
+@lab.needs_program("ip", "ss", "ethtool", "ping", "iperf3", "tcpdump")
 class Wire(unittest.TestCase):
     def check_books(self, end):
         self.assertEqual(end.code, 0, end)
@@ -43,6 +43,17 @@ class Wire(unittest.TestCase):
         self.assertEqual(end["sent"] + end["dropped"], end["accepted"], end)
         for name in "ab":
             self.assertIsNone(end.port(name)["missed"], "AF_PACKET cannot say; it is not 0")
+
+    def see_tag(self, left, right, tags):
+        """How the other end sees a frame with these tags."""
+        send = ("python3", "-c", "import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); "
+                "s.bind(('eth0', 0)); "
+                f"[s.send(bytes.fromhex('ffffffffffff 02000000000a {tags} 88b5') + b'weir' * 12) for _ in range(20)]")
+        seen = right.popen("tcpdump", "-i", "eth0", "-e", "-nn", "-l", "-c", "1", "ether", "src", "02:00:00:00:00:0a",
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertIn("listening", "".join(seen.stderr.readline() for _ in range(2)))
+        self.assertEqual(left.run(*send).returncode, 0)
+        return seen.communicate(timeout=30)[0]
 
     def test_ping_and_tcp_pass_and_a_sigterm_in_the_middle_balances(self):
         with lab.namespaces("10.77.0.1/24", "10.77.0.2/24") as (left, right):
@@ -72,15 +83,19 @@ class Wire(unittest.TestCase):
         self.assertEqual(end["why_stopped"], "signal")
         self.assertGreater(end.stage("meter")["counters"]["flows_created"], 2, end)
 
-    def test_af_xdp_passes_and_what_its_rings_keep_is_no_leak(self):
+    def test_af_xdp_passes_fragments_and_tags_untouched_and_what_its_rings_keep_is_no_leak(self):
         with lab.namespaces("10.77.6.1/24", "10.77.6.2/24") as (left, right):
             text = BRIDGE.format(a=left.outer, b=right.outer).replace("net_af_packet", "net_af_xdp")
             with lab.weir(text) as w:
                 w.url()
                 ping = left.run("ping", "-c", "5", "-i", "0.2", "-W", "5", right.address)
                 self.assertEqual(ping.returncode, 0, ping.stdout)
+                fragments = left.run("ping", "-c", "3", "-i", "0.2", "-W", "5", "-s", "3000", right.address)
+                self.assertEqual(fragments.returncode, 0, fragments.stdout)
+                self.assertRegex(self.see_tag(left, right, "88a8 2064 8100 0007"), "ethertype 802.1Q-QinQ .* vlan 100, .* vlan 7,")
                 end = w.stop()
         self.check_books(end)
+        self.assertEqual(end["dropped"], 0, end)
         self.assertGreater(end["kept"], 0, end)
 
     def test_a_cable_pulled_and_plugged_in_again(self):
@@ -151,19 +166,11 @@ pools:
 
     def test_a_vlan_tag_passes(self):
         # The kernel takes a tag off a frame before AF_PACKET sees it; on the other side it must be there again.
-        send = ("python3", "-c", "import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); "
-                "s.bind(('eth0', 0)); "
-                "[s.send(bytes.fromhex('ffffffffffff 02000000000a 8100 2064 88b5') + b'weir' * 12) for _ in range(20)]")
         with lab.namespaces("10.77.2.1/24", "10.77.2.2/24") as (left, right):
             with lab.weir(BRIDGE.format(a=left.outer, b=right.outer)) as w:
                 w.url()
-                seen = right.popen("tcpdump", "-i", "eth0", "-e", "-nn", "-l", "-c", "1", "vlan", "100",
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-                self.assertIn("listening", "".join(seen.stderr.readline() for _ in range(2)))
-                self.assertEqual(left.run(*send).returncode, 0)
-                out, _ = seen.communicate(timeout=30)
+                self.assertRegex(self.see_tag(left, right, "8100 2064"), r"vlan 100, p 1")
                 end = w.stop()
-        self.assertRegex(out, r"vlan 100, p 1")
         self.check_books(end)
 
     def test_the_longest_frame_passes_and_one_byte_more_is_refused(self):
