@@ -46,6 +46,9 @@ ATOMICS = re.compile(
     r"|\b(?:__)?asm(?:__)?\s+(?:__)?volatile|std::atomic\w*|<stdatomic\.h>|<atomic>|rte_atomic\.h")
 ATOMICS_OF_TESTS = re.compile(r"std::atomic\w*|<atomic>|memory_order_\w+")
 
+# The words of rings/atomic.h: a protocol between two cores is a type of rings/, not a call somewhere else.
+WORDS = re.compile(r"\bweir_(?:load|store|exchange)_(?:relaxed|acquire|release|acq_rel)\w*\s*\(")
+
 BUDGET_LINES = 15000
 C_FILES = (".c", ".h", ".cc")
 
@@ -105,11 +108,13 @@ def check_libraries(path, text):
 
 def check_atomics(path, text):
     folder = path.split("/")[0]
-    if folder == "rings" or folder not in MAY_INCLUDE or not path.endswith(C_FILES):
+    if folder not in MAY_INCLUDE or not path.endswith(C_FILES) or path == "rings/atomic.h":
         return []
     text = without_comments(text, and_strings=True)
-    return [found(path, text, match.start(), f"`{match.group()}`: atomics and fences belong in rings/")
-            for match in ATOMICS.finditer(text)
+    where = "rings/atomic.h" if folder == "rings" else "rings/"
+    return [found(path, text, match.start(), f"`{match.group()}`: atomics and fences belong in {where}")
+            for pattern in ([ATOMICS] if folder in ("rings", "tests") else [ATOMICS, WORDS])
+            for match in pattern.finditer(text)
             if not (folder == "tests" and ATOMICS_OF_TESTS.fullmatch(match.group()))]
 
 
@@ -253,7 +258,11 @@ class Planted(unittest.TestCase):
         self.passes(check_atomics, "tests/x.cc", "#include <atomic>\nstd::atomic<int> x;")
         self.passes(check_atomics, "rings/atomic.h", "__atomic_load_n(p, __ATOMIC_RELAXED);")
         self.passes(check_atomics, "workers/x.c", '/* rte_smp_wmb() */ puts("rte_mb()"); // __atomic_x')
-        self.passes(check_atomics, "workers/x.c", "weir_load_acquire(&x); int lamb; int wmb_count;")
+        self.caught(check_atomics, "rings/ring.c", "__atomic_load_n(p, __ATOMIC_RELAXED);")
+        self.caught(check_atomics, "workers/x.c", "weir_load_acquire(&x);")
+        self.passes(check_atomics, "rings/ring.c", "weir_load_acquire(&x);")
+        self.passes(check_atomics, "tests/bench/x.c", "weir_store_release(&x, 1);")
+        self.passes(check_atomics, "workers/x.c", "weir_word_read(&x); int lamb; int wmb_count;")
 
     def test_license(self):
         self.caught(check_license, "rings/x.c", "int x;\n")

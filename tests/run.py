@@ -37,6 +37,7 @@ SANITIZERS = ("asan", "tsan")
 
 # variant: seconds for a googletest binary, for an e2e file.
 LIMITS = {"release": (120, 300), "asan": (240, 300), "tsan": (300, 300), "plant": (120, 120)}
+MODEL_LIMIT_S = 300
 LONG_FACTOR = 12
 
 # An end-to-end file that does not say `VARIANTS = (…)` runs in these.
@@ -114,9 +115,13 @@ class Run:
     def law(self):
         self.suite("law", "release", unittest_of(os.path.join(ROOT, "tests", "law.py")), 60, written)
 
+    def model(self, variant):
+        limit = MODEL_LIMIT_S * (LONG_FACTOR if self.given.long else 1)
+        self.suite("model", variant, unittest_of(os.path.join(ROOT, "tests", "model", "test_model.py")), limit, written)
+
     def unit(self, variant):
         limit = LIMITS[variant][0] * (LONG_FACTOR if self.given.long else 1)
-        binaries = sorted(glob.glob(os.path.join(ROOT, BUILDS[variant][0], "tests", "*_test")))
+        binaries = sorted(glob.glob(os.path.join(ROOT, BUILDS[variant][0], "tests", "**", "*_test"), recursive=True))
         self.expect(binaries, f"unit tests in {BUILDS[variant][0]}")
         for binary in binaries:
             name = f"{os.path.basename(binary)} {variant}"
@@ -182,6 +187,7 @@ def plan(given):
     suites = [({"law"}, "law", "release")]
     suites += [({"build", f"build-{v}"}, "build", v) for v in BUILDS if v not in skipped]
     suites += [({"unit", f"unit-{v}"}, "unit", v) for v in ("release", *SANITIZERS) if v not in skipped]
+    suites += [({"model"}, "model", "release")]
     suites += [({"e2e", f"e2e-{v}"}, "e2e", v) for v in ("release", *SANITIZERS, "plant") if v not in skipped]
     if not given.suites:
         return suites
@@ -190,7 +196,7 @@ def plan(given):
         if name not in known:
             sys.exit(f"scripts/test: no suite `{name}`; there are: {' '.join(known)}")
     chosen = [s for s in suites if s[0] & set(given.suites)]
-    needed = {variant for _, kind, variant in chosen if kind in ("unit", "e2e")}
+    needed = {variant for _, kind, variant in chosen if kind in ("unit", "model", "e2e")}
     return [s for s in suites if s in chosen or (s[1] == "build" and s[2] in needed)]
 
 
@@ -198,7 +204,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/test", description="Build all variants, run all suites.")
     parser.add_argument("--long", action="store_true", help="with the counts and times of a release")
     parser.add_argument("--no-sanitizers", action="store_true", help="leave out the asan and tsan builds")
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help="law build unit e2e, or one: unit-asan")
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="law build unit model e2e, or one: unit-asan")
     given = parser.parse_args()
     suites = plan(given)
     run = Run(given)

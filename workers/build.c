@@ -219,8 +219,9 @@ struct weir_runtime *weir_runtime_new(const struct weir_config *config, enum wei
 
 static void *allocate(size_t size, uint32_t node)
 {
-    void *memory = rte_zmalloc_socket("weir", size == 0 ? WEIR_CACHE_LINE : size, WEIR_CACHE_LINE, (int)node);
-    return memory != NULL ? memory : rte_zmalloc("weir", size == 0 ? WEIR_CACHE_LINE : size, WEIR_CACHE_LINE);
+    size = size == 0 ? WEIR_APART : size;
+    void *memory = rte_zmalloc_socket("weir", size, WEIR_APART, (int)node);
+    return memory != NULL ? memory : rte_zmalloc("weir", size, WEIR_APART);
 }
 
 static size_t round_line(size_t size)
@@ -315,6 +316,10 @@ static bool build_ring(struct weir_runtime *rt, uint32_t from, uint32_t to, uint
     if (memory == NULL)
         return false;
     struct weir_ring *ring = weir_ring_init(memory, depth, sizeof(struct weir_desc), 0);
+    char names[2][WEIR_RING_OWNER_MAX];
+    snprintf(names[0], sizeof names[0], "%.20s/%u", rt->pools[producer->pool].config->name, producer->index);
+    snprintf(names[1], sizeof names[1], "%.20s/%u", rt->pools[consumer->pool].config->name, consumer->index);
+    weir_ring_name(ring, names[0], names[1]);
     rt->rings[rt->n_rings++] =
         (struct weir_matrix_ring){.from = from, .to = to, .output = producer->n_outputs, .ring = ring};
     producer->outputs[producer->n_outputs++].ring = &ring->producer;

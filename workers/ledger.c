@@ -27,7 +27,7 @@ static void take_worker(const struct weir_runtime *rt, uint32_t i, struct weir_s
         .cpu = w->cpu,
         .shares_cpu = w->yields,
         .stuck = rt->stuck[i],
-        .state = weir_load_relaxed(&w->state),
+        .state = weir_word_read(&w->state),
         .steps = weir_counter_read(&w->steps),
         .busy_tsc = weir_counter_read(&w->cycles[WEIR_STEP_BUSY]),
         .idle_tsc = weir_counter_read(&w->cycles[WEIR_STEP_IDLE]),
@@ -162,10 +162,9 @@ static char *first_violation(const struct weir_runtime *rt, bool missing)
         const struct weir_sink_violations *all = weir_sink_violations(&w->stages[w->n_stages - 1]);
         if (all == NULL)
             continue;
-        /* [V1] pairs with violation_slow in dataplane/stages/sink.c. */
-        if (worst == NULL && missing && weir_load_acquire(&all->gap.seen))
+        if (worst == NULL && missing && weir_word_read(&all->gap.seen))
             worst = &all->gap;
-        if (weir_load_acquire(&all->disorder.seen))
+        if (weir_word_read(&all->disorder.seen))
             worst = &all->disorder;
     }
     return worst == NULL ? NULL : violation_text(rt, worst);

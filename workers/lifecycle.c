@@ -110,8 +110,10 @@ bool weir_runtime_tick(struct weir_runtime *rt, uint64_t now_tsc)
 static void command(struct weir_runtime *rt, enum weir_command_kind kind)
 {
     for (uint32_t i = 0; i < rt->n_launched; i++)
-        if (!weir_worker_ended(rt->workers[i]))
-            weir_worker_command(rt->workers[i], kind);
+        if (!weir_worker_ended(rt->workers[i]) && !weir_worker_command(rt->workers[i], kind))
+            weir_log(WEIR_LOG_ERROR, "worker %u of %s (cpu %u) has not served its last %d commands",
+                rt->workers[i]->index, rt->pools[rt->workers[i]->pool].config->name, rt->workers[i]->cpu,
+                WEIR_COMMANDS);
 }
 
 void weir_runtime_drain(struct weir_runtime *rt, uint64_t now_tsc, const char *why)

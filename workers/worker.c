@@ -28,7 +28,7 @@ static inline void serve(struct weir_worker *w)
 /* Push what waits for one destination, oldest first. What the inbox refuses stays (block) or is dropped here. */
 static inline void push(struct weir_worker *w, struct weir_output *o)
 {
-    uint32_t taken = weir_ring_push(o->ring, o->remainder, o->n);
+    uint32_t taken = weir_ring_append_sized(o->ring, o->remainder, o->n, sizeof o->remainder[0]);
     weir_counter_add(&o->pushed, taken);
     w->n_remaindered -= taken;
     o->n -= taken;
@@ -43,6 +43,14 @@ static inline void push(struct weir_worker *w, struct weir_output *o)
     } else {
         __builtin_memmove(o->remainder, o->remainder + taken, o->n * sizeof o->remainder[0]);
     }
+}
+
+/* A full batch says that the next is waiting: then the rings publish by themselves, and seldom, which is what far
+ * cores need. After any other step nothing accepted stays unseen. */
+static inline void publish(struct weir_worker *w)
+{
+    for (uint32_t i = 0; i < w->n_outputs; i++)
+        weir_ring_publish(w->outputs[i].ring);
 }
 
 /* True when every destination can take a whole batch. */
@@ -63,7 +71,7 @@ static inline bool flush(struct weir_worker *w)
 static inline uint32_t receive_from(struct weir_worker *w, struct weir_input *in)
 {
     if (in->ring != NULL)
-        return weir_ring_pop(in->ring, w->batch.desc, WEIR_BATCH);
+        return weir_ring_pop_sized(in->ring, w->batch.desc, WEIR_BATCH, sizeof w->batch.desc[0]);
     if (w->draining)
         return 0;
     w->batch.port = in->port->index;
@@ -123,12 +131,15 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
     if (__builtin_expect(w->discarding, 0))
         return discard_slow(w);
     if (!flush(w)) {
+        publish(w);
         weir_trash_flush(&w->trash);
         return WEIR_STEP_BLOCKED;
     }
     w->batch.now_tsc = now_tsc;
     w->batch.n = receive(w);
+    bool full = w->batch.n == WEIR_BATCH;
     if (w->batch.n == 0) {
+        publish(w);
         weir_trash_flush(&w->trash);
         if (inputs_ended_slow(w) && w->n_remaindered == 0)
             end_slow(w);
@@ -139,6 +150,8 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
     weir_plant(w, &w->batch);
     if (w->n_outputs != 0)
         dispatch(w);
+    if (!full)
+        publish(w);
     weir_trash_flush(&w->trash);
     hold(w, 0);
     return WEIR_STEP_BUSY;
@@ -156,12 +169,12 @@ static void serve_slow(struct weir_worker *w)
             /* fall through */
         case WEIR_COMMAND_DISCARD:
             w->discarding = true;
-            weir_store_relaxed(&w->state, WEIR_WORKER_DISCARDING);
+            weir_word_publish(&w->state, WEIR_WORKER_DISCARDING);
             /* fall through */
         case WEIR_COMMAND_DRAIN:
             w->draining = true;
-            if (!w->discarding) /* Relaxed: shown to people. */
-                weir_store_relaxed(&w->state, WEIR_WORKER_DRAINING);
+            if (!w->discarding)
+                weir_word_publish(&w->state, WEIR_WORKER_DRAINING);
             break;
         }
     }
@@ -192,6 +205,7 @@ static enum weir_step discard_slow(struct weir_worker *w)
         o->n = 0;
     }
     w->n_remaindered = 0;
+    publish(w);
     uint32_t n = receive(w);
     for (uint32_t i = 0; i < n; i++)
         weir_release(&w->trash, &w->batch.desc[i]);
@@ -208,14 +222,12 @@ static void end_slow(struct weir_worker *w)
 {
     for (uint32_t i = 0; i < w->n_outputs; i++)
         weir_ring_close(w->outputs[i].ring);
-    /* [R4] everything this worker wrote; pairs with [A4] in weir_worker_ended. */
-    weir_store_release(&w->state, WEIR_WORKER_ENDED);
+    weir_word_publish(&w->state, WEIR_WORKER_ENDED); /* and with it everything this worker wrote */
 }
 
 bool weir_worker_ended(const struct weir_worker *w)
 {
-    /* [A4] pairs with [R4] in end_slow. */
-    return weir_load_acquire(&w->state) == WEIR_WORKER_ENDED;
+    return weir_word_read(&w->state) == WEIR_WORKER_ENDED;
 }
 
 /* ---- the loop ---- */
@@ -223,9 +235,9 @@ bool weir_worker_ended(const struct weir_worker *w)
 int weir_worker_run(void *worker)
 {
     struct weir_worker *w = worker;
-    weir_store_relaxed(&w->state, WEIR_WORKER_RUNNING);
+    weir_word_publish(&w->state, WEIR_WORKER_RUNNING);
     uint64_t now = rte_rdtsc();
-    while (w->state != WEIR_WORKER_ENDED) {
+    while (!weir_worker_ended(w)) {
         enum weir_step what = weir_worker_step(w, now);
         if (what != WEIR_STEP_BUSY) {
             if (w->yields)
@@ -241,8 +253,8 @@ int weir_worker_run(void *worker)
     return 0;
 }
 
-void weir_worker_command(struct weir_worker *w, enum weir_command_kind kind)
+bool weir_worker_command(struct weir_worker *w, enum weir_command_kind kind)
 {
     const struct weir_command command = {.kind = kind};
-    weir_ring_push(&w->command_ring->producer, &command, 1);
+    return weir_ring_push(&w->command_ring->producer, &command, 1) == 1;
 }

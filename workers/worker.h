@@ -12,6 +12,7 @@
 #include "dataplane/stage.h"
 #include "rings/counter.h"
 #include "rings/ring.h"
+#include "rings/word.h"
 #include "workers/route.h"
 #include "workers/snapshot.h"
 
@@ -77,7 +78,7 @@ struct weir_worker {
     struct weir_batch batch;
 
     /* Worker writes, all read. */
-    uint32_t state WEIR_CACHE_ALIGNED; /* enum weir_worker_state */
+    struct weir_word state WEIR_CACHE_ALIGNED; /* enum weir_worker_state */
     struct weir_counter steps;
     struct weir_counter cycles[WEIR_STEPS]; /* TSC, by what the step turned out to be */
     struct weir_counter received;           /* packets from ports and rings */
@@ -97,8 +98,8 @@ bool weir_worker_ended(const struct weir_worker *);
 /* Step until the end. Runs as an EAL lcore function; `worker` is a struct weir_worker. */
 int weir_worker_run(void *worker);
 
-/* Control thread. */
-void weir_worker_command(struct weir_worker *, enum weir_command_kind);
+/* Control thread. False: the ring is full of commands that a stuck worker has not served. */
+bool weir_worker_command(struct weir_worker *, enum weir_command_kind);
 
 #ifdef __cplusplus
 }

@@ -64,16 +64,14 @@ static void violation_slow(struct weir_stage *s, enum weir_sink_violation_kind k
 {
     struct weir_sink_violations *all = &((struct sink_worker *)s->worker_state)->first;
     struct weir_sink_violation *first = kind == WEIR_SINK_MISSING ? &all->gap : &all->disorder;
-    if (first->seen)
+    if (first->seen.value != 0) /* nobody else writes it */
         return;
     first->kind = kind;
     first->port = stamp->port;
     first->flow = stamp->flow;
     first->sequence = stamp->sequence;
     first->expected = expected;
-    /* [V1] publish the lines above; pairs with the acquiring load in first_violation() of
-     * workers/ledger.c. */
-    weir_store_release(&first->seen, 1);
+    weir_word_publish(&first->seen, 1); /* the lines above; read by first_violation() in workers/ledger.c */
 }
 
 static void ahead_slow(struct weir_stage *s, struct stamped_flow *f, const struct weir_stamp *stamp)

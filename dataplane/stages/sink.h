@@ -4,6 +4,7 @@
 #define WEIR_DATAPLANE_STAGES_SINK_H
 
 #include "dataplane/stage.h"
+#include "rings/word.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,8 +17,8 @@ enum weir_sink_violation_kind {
 };
 
 struct weir_sink_violation {
-    uint32_t seen; /* worker writes, last, with release; a reader acquires it before the rest */
-    uint32_t kind; /* enum weir_sink_violation_kind */
+    struct weir_word seen; /* worker writes, last; a reader reads it before the rest */
+    uint32_t kind;         /* enum weir_sink_violation_kind */
     uint32_t port;
     uint32_t flow;
     uint64_t sequence;

@@ -12,13 +12,14 @@ cycles per packet = TSC Hz x cores used / packets leaving per second: wall clock
 import argparse
 import json
 import os
-import platform
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+from machine import between, describe, headline, print_columns, tell, two_cpus
 
 FLOWS = 65536
 FRAME_BYTES = 60          # without the FCS; 64 on the wire. net_preload.c
@@ -151,7 +152,7 @@ def variants(bench):
     return rows
 
 
-def measure(bench, rounds, tell):
+def measure(bench, rounds):
     """Cycles, Mpps, ratio to testpmd on the same port in the same round, and round trips of each variant."""
     rows = variants(bench)
     seen = [[] for _ in rows]
@@ -196,24 +197,6 @@ def row(port, path, cores, rounds):
     }
 
 
-def first_line(path, key):
-    with open(path, encoding="utf-8") as file:
-        return next((line.split(":", 1)[1].strip() for line in file if line.startswith(key)), "unknown")
-
-
-def machine(bench, load_before):
-    dpdk = subprocess.run(
-        ["pkg-config", "--modversion", "libdpdk"], stdout=subprocess.PIPE, text=True, check=False)
-    return {
-        "cpu": first_line("/proc/cpuinfo", "model name"),
-        "cpus": bench.cpus,
-        "tsc_hz": bench.tsc_hz,
-        "kernel": platform.release(),
-        "dpdk": dpdk.stdout.strip() or "unknown",
-        "load_average_before": load_before,
-    }
-
-
 COLUMNS = {
     "path": lambda r: r["path"],
     "cores": lambda r: str(r["cores"]),
@@ -227,25 +210,17 @@ COLUMNS = {
 
 def print_table(result):
     m = result["machine"]
-    print(f"pipeline on {m['cpu']}, CPUs {m['cpus'][0]} and {m['cpus'][1]}, TSC {m['tsc_hz'] / 1e9:.2f} GHz, "
-          f"DPDK {m['dpdk']}, Linux {m['kernel']}")
+    print(headline("pipeline", m))
     print(f"{result['rounds']} rounds, {result['seconds']} s each: median [least, most]; load average before: "
           f"{m['load_average_before']:.2f}")
     print(f"UDP frames of {FRAME_BYTES} bytes ({FRAME_BYTES + 4} with FCS), bursts of 32, normal pages; "
           "on net_null 64 zero bytes, which are not IP\n")
-    table = [list(COLUMNS)] + [[show(r) for show in COLUMNS.values()] for r in result["rows"]]
-    widths = [max(map(len, column)) for column in zip(*table)]
-    for line in table:
-        print(line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:])), sep="  ")
+    print_columns(list(COLUMNS), [[show(r) for show in COLUMNS.values()] for r in result["rows"]])
     ratio = next(r["ratio_testpmd_5tswap"] for r in result["rows"] if r["path"] == "weir-rtc")
     print(f"\nweir-rtc takes {ratio:.2f} of testpmd's cycles; target: at most {TARGET:.2f} "
           f"({'reached' if ratio <= TARGET else 'not reached'}), aim {AIM:.2f}.")
     print("weir validates, admits and meters each packet; testpmd swaps addresses and ports. weir is built for\n"
           "this CPU, testpmd is Debian's, built for any. Cycles: TSC, all cores used, wall clock, idle included.")
-
-
-def between(pair):
-    return f"[{pair[0]:g}, {pair[1]:g}]"
 
 
 def arguments():
@@ -263,27 +238,19 @@ def arguments():
 
 def main():
     given = arguments()
-    cpus = sorted(os.sched_getaffinity(0))[-2:]
-    if len(cpus) < 2:
-        print("scripts/bench: this needs two CPUs", file=sys.stderr)
-        return 69
-
-    def tell(text):
-        if sys.stderr.isatty():
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
+    cpus = two_cpus()
     load_before = os.getloadavg()[0]
     build = os.path.abspath(given.build)
     log_path = os.path.join(build, "bench-pipeline.log")
     with open(log_path, "w", encoding="utf-8") as log:
         bench = Bench(build, cpus, 2 if given.quick else 5, log)
         try:
-            rows = measure(bench, 1 if given.quick else given.rounds, tell)
+            rows = measure(bench, 1 if given.quick else given.rounds)
         except Failed as failure:
             print(f"scripts/bench: {failure}; see {os.path.relpath(log_path)}", file=sys.stderr)
             return 1
     result = {"bench": "pipeline", "rounds": rows[0]["rounds"], "seconds": bench.seconds, "burst": 32,
-              "frame_bytes": FRAME_BYTES, "machine": machine(bench, load_before), "rows": rows}
+              "frame_bytes": FRAME_BYTES, "machine": describe(bench.cpus, bench.tsc_hz, load_before), "rows": rows}
     if given.json:
         json.dump(result, sys.stdout, indent=2)
         print()

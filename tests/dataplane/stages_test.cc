@@ -598,7 +598,8 @@ TEST_F(Order, InOrderIsNoViolationForEachFlowByItself)
     arrive({3, 4}, 0);
     expect(0, 0, 0);
     EXPECT_EQ(s.count("checked"), 7u);
-    EXPECT_EQ(weir_sink_violations(&s.s)->gap.seen + weir_sink_violations(&s.s)->disorder.seen, 0u);
+    EXPECT_EQ(
+        weir_sink_violations(&s.s)->gap.seen.value + weir_sink_violations(&s.s)->disorder.seen.value, 0u);
 }
 
 TEST_F(Order, AGapIsMissing)
@@ -649,16 +650,16 @@ TEST_F(Order, TheFirstGapAndTheFirstDisorderAreRemembered)
     arrive({0, 1}, 2);
     arrive({4}, 2);
     const struct weir_sink_violations *first = weir_sink_violations(&s.s);
-    EXPECT_EQ(first->disorder.seen, 0u) << "a gap is no disorder yet";
+    EXPECT_EQ(first->disorder.seen.value, 0u) << "a gap is no disorder yet";
     arrive({3, 3, 9}, 2);
     arrive({5, 0}, 1);
-    EXPECT_EQ(first->gap.seen, 1u);
+    EXPECT_EQ(first->gap.seen.value, 1u);
     EXPECT_EQ(first->gap.kind, WEIR_SINK_MISSING);
     EXPECT_EQ(first->gap.port, 1u);
     EXPECT_EQ(first->gap.flow, 2u);
     EXPECT_EQ(first->gap.sequence, 4u);
     EXPECT_EQ(first->gap.expected, 2u);
-    EXPECT_EQ(first->disorder.seen, 1u);
+    EXPECT_EQ(first->disorder.seen.value, 1u);
     EXPECT_EQ(first->disorder.kind, WEIR_SINK_REORDERED);
     EXPECT_EQ(first->disorder.flow, 2u);
     EXPECT_EQ(first->disorder.sequence, 3u);

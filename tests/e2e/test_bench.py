@@ -3,7 +3,9 @@
 import json
 import os
 import subprocess
+import tempfile
 import unittest
+import xml.etree.ElementTree
 
 import lab
 
@@ -28,6 +30,32 @@ class Bench(unittest.TestCase):
         self.assertEqual(rows["testpmd-5tswap"]["ratio_testpmd_5tswap"], 1)
         self.assertEqual((rows["weir-rtc"]["cores"], rows["weir-pipeline"]["cores"]), (1, 2))
         self.assertEqual(rows["weir-rtc"]["flows"], 65536)
+
+    @lab.needs_program("meson", "ninja")
+    @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "needs two CPUs")
+    def test_rings_beside_rte_ring_in_one_run(self):
+        with tempfile.NamedTemporaryFile(suffix=".svg") as picture:
+            done = subprocess.run(
+                [os.path.join(lab.ROOT, "scripts", "bench"), "rings", "--quick", "--json", "--plot", picture.name],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=240, check=False,
+                env={**os.environ, "WEIR_SETUP": "done"})
+            self.assertEqual(done.returncode, 0, done.stderr[-4000:])
+            drawn = xml.etree.ElementTree.parse(picture.name)
+        self.assertGreater(len(drawn.getroot()), 5)
+        result = json.loads(done.stdout)
+        rows = result["rows"]
+        shapes = {(burst, size) for burst in (1, 8, 32, 64) for size in (256, 1024, 4096)}
+        if result["mixed_rounds"] == 0:
+            for variant in ("weir", "weir-in-place", "rte_ring_spsc", "rte_ring_spsc_zc", "rte_ring_mpmc", "rte_ring_hts",
+                            "ck_ring", "limit"):
+                seen = {(r["burst"], r["size"]) for r in rows if r["variant"] == variant and r["placement"] != "same core"}
+                self.assertEqual(seen, shapes, variant)
+        for r in rows:
+            self.assertGreater(r["cycles_per_item"], 0, r)
+            self.assertIn(r["placement"], ("near", "far", "same core"))
+            if r["variant"] == "rte_ring_spsc":
+                self.assertEqual(r["ratio_rte_ring_spsc"], 1, r)
+        self.assertEqual(len(result["verdicts"]), 7)
 
     def test_wrong_words_are_64(self):
         for words in ((), ("nonsense",)):

@@ -22,7 +22,7 @@ struct Free {
 class OwnedRing {
   public:
     OwnedRing(uint32_t capacity, uint32_t item_size, uint32_t start = 0)
-        : memory(std::aligned_alloc(WEIR_CACHE_LINE, weir_ring_bytes(capacity, item_size))),
+        : memory(std::aligned_alloc(WEIR_APART, weir_ring_bytes(capacity, item_size))),
           ring(weir_ring_init(memory.get(), capacity, item_size, start))
     {
     }
@@ -107,7 +107,9 @@ TEST(Ring, ReserveAndPeekWorkInPlace)
     for (uint64_t i = 0; i < 3; i++)
         slots[i] = i;
     EXPECT_EQ(weir_ring_depth(r.ring), 0u) << "nothing is visible before the commit";
+    EXPECT_EQ(weir_ring_depth(r.ring), 0u);
     weir_ring_commit(r.producer(), 3);
+    weir_ring_publish(r.producer());
     auto *seen = static_cast<const uint64_t *>(weir_ring_peek(r.consumer(), 8, &granted));
     ASSERT_EQ(granted, 3u);
     EXPECT_EQ(seen[2], 2u);
@@ -148,6 +150,7 @@ void compare_with_deque(uint32_t capacity, uint32_t start, uint32_t seed)
             std::vector<uint64_t> out(want);
             uint32_t there = std::min(want, static_cast<uint32_t>(model.size()));
             ASSERT_EQ(weir_ring_pop(r.consumer(), out.data(), want), there);
+            weir_ring_settle(r.consumer()); /* a queue tells of each slot at once */
             for (uint32_t i = 0; i < there; i++) {
                 ASSERT_EQ(out[i], model.front());
                 model.pop_front();
@@ -159,7 +162,7 @@ void compare_with_deque(uint32_t capacity, uint32_t start, uint32_t seed)
 
 TEST(Ring, BehavesLikeAQueue)
 {
-    for (uint32_t capacity : {2u, 4u, 64u})
+    for (uint32_t capacity : {2u, 4u, 64u, 256u})
         compare_with_deque(capacity, 0, capacity);
 }
 
@@ -184,6 +187,60 @@ TEST(Ring, CarriesItemsOfAnySize)
     }
 }
 
+TEST(Ring, AppendedItemsAreSeenWhenPublishedOrManyOrInTheWay)
+{
+    OwnedRing r(1024, 8);
+    auto items = numbers(0, 1024);
+    uint64_t out[1024];
+    ASSERT_EQ(weir_ring_append(r.producer(), items.data(), 10), 10u);
+    EXPECT_EQ(weir_ring_depth(r.ring), 10u) << "accepted is accepted, seen or not";
+    EXPECT_EQ(weir_ring_pop(r.consumer(), out, 1024), 0u);
+    weir_ring_publish(r.producer());
+    EXPECT_EQ(weir_ring_pop(r.consumer(), out, 1024), 10u);
+    weir_ring_append(r.producer(), items.data(), 63);
+    EXPECT_EQ(weir_ring_pop(r.consumer(), out, 1024), 0u);
+    weir_ring_append(r.producer(), items.data(), 1);
+    EXPECT_EQ(weir_ring_pop(r.consumer(), out, 1024), 64u);
+    weir_ring_settle(r.consumer());
+    for (int i = 0; i < 20; i++) /* 1020, 60 of them unseen */
+        weir_ring_append(r.producer(), items.data(), 51);
+    EXPECT_EQ(weir_ring_append(r.producer(), items.data(), 51), 4u);
+    EXPECT_EQ(weir_ring_append(r.producer(), items.data(), 51), 0u);
+    EXPECT_EQ(weir_ring_pop(r.consumer(), out, 1024), 1024u) << "a full ring hides nothing";
+    weir_ring_append(r.producer(), items.data(), 1);
+    weir_ring_close(r.producer());
+    EXPECT_EQ(weir_ring_pop(r.consumer(), out, 1024), 1u) << "nor does a closed one";
+    EXPECT_TRUE(weir_ring_ended(r.consumer()));
+}
+
+TEST(Ring, TheProducerHearsOfEmptySlotsByEighthsAndWhenTheRingWasFoundEmpty)
+{
+    OwnedRing r(64, 8);
+    auto items = numbers(0, 64);
+    uint64_t out[64];
+    weir_ring_push(r.producer(), items.data(), 64);
+    weir_ring_pop(r.consumer(), out, 7);
+    EXPECT_EQ(weir_ring_room(r.producer(), 1), 0u);
+    EXPECT_EQ(weir_ring_depth(r.ring), 57u);
+    weir_ring_pop(r.consumer(), out, 1);
+    EXPECT_EQ(weir_ring_room(r.producer(), 1), 8u);
+    weir_ring_pop(r.consumer(), out, 5);
+    weir_ring_settle(r.consumer());
+    EXPECT_EQ(weir_ring_room(r.producer(), 64), 13u);
+    weir_ring_pop(r.consumer(), out, 64);
+    ASSERT_EQ(weir_ring_pop(r.consumer(), out, 1), 0u);
+    EXPECT_EQ(weir_ring_room(r.producer(), 64), 64u);
+}
+
+TEST(Ring, EachEndNamesItsOwner)
+{
+    OwnedRing r(2, 8);
+    EXPECT_STREQ(r.producer()->owner, "");
+    weir_ring_name(r.ring, "ingress/0", "a pool with a very long name that is cut/1");
+    EXPECT_STREQ(r.producer()->owner, "ingress/0");
+    EXPECT_STREQ(r.consumer()->owner, "a pool with a very long name th");
+}
+
 /* Two threads; more of them than cores in the third case. */
 void stress(uint32_t capacity, uint32_t start, uint64_t items)
 {
@@ -195,7 +252,8 @@ void stress(uint32_t capacity, uint32_t start, uint64_t items)
             uint32_t n = static_cast<uint32_t>(std::min<uint64_t>(next % 32 + 1, items - next));
             for (uint32_t i = 0; i < n; i++)
                 burst[i] = next + i;
-            uint32_t pushed = weir_ring_push(r.producer(), burst, n);
+            uint32_t pushed =
+                next & 1 ? weir_ring_push(r.producer(), burst, n) : weir_ring_append(r.producer(), burst, n);
             next += pushed;
             if (pushed == 0)
                 std::this_thread::yield();

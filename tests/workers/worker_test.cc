@@ -27,14 +27,14 @@ template <typename T> using Owned = std::unique_ptr<T, Free>;
 
 template <typename T> Owned<T> zeroed(size_t n = 1)
 {
-    void *memory = std::aligned_alloc(WEIR_CACHE_LINE, (n * sizeof(T) + 63) / 64 * 64);
+    void *memory = std::aligned_alloc(WEIR_APART, (n * sizeof(T) + WEIR_APART - 1) / WEIR_APART * WEIR_APART);
     std::memset(memory, 0, (n * sizeof(T) + 63) / 64 * 64);
     return Owned<T>(static_cast<T *>(memory));
 }
 
 Owned<void> ring_memory(uint32_t capacity, uint32_t item)
 {
-    return Owned<void>(std::aligned_alloc(WEIR_CACHE_LINE, weir_ring_bytes(capacity, item)));
+    return Owned<void>(std::aligned_alloc(WEIR_APART, weir_ring_bytes(capacity, item)));
 }
 
 /* One input ring, two output rings by shard, no stage. */
@@ -180,7 +180,7 @@ TEST_F(Worker, ABlockedWorkerStillServesCommands)
     }
     weir_worker_command(w.get(), WEIR_COMMAND_DRAIN);
     weir_worker_step(w.get(), 0);
-    EXPECT_EQ(w->state, static_cast<uint32_t>(WEIR_WORKER_DRAINING));
+    EXPECT_EQ(w->state.value, static_cast<uint32_t>(WEIR_WORKER_DRAINING));
 }
 
 TEST_F(Worker, EndsAfterItsInputsAndClosesItsOutputsLast)
