@@ -37,6 +37,7 @@ static const struct verb {
     const char *help;
 } verbs[] = {
     {"run", weir_verb_run, "run a pipeline until a signal, stop-after or the end of its input"},
+    {"check", weir_verb_check, "find every mistake of configuration files"},
     {"document", document, "print the reference of config or metrics"},
     {"version", version, "print the version"},
 };
@@ -47,7 +48,7 @@ static void usage(FILE *to)
     fputs("usage: weir VERB …\n", to);
     for (size_t i = 0; i < N_VERBS; i++)
         fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].help);
-    fputs("`weir run --help` shows the options of run.\n", to);
+    fputs("`weir run --help` and `weir check --help` show their options.\n", to);
 }
 
 /* A standard descriptor that we were started without would be the number of the next file that is opened, and a device

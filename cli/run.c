@@ -26,14 +26,13 @@
 #define TICK_MS 20
 #define DRAIN_TICK_MS 1
 #define LOOK_MS 100
-#define ARGUMENTS_MAX 32 /* --set, and likewise --eal */
 
 struct options {
     const char *file;
     bool json;
     int progress_ms; /* -1 = by whether standard error is a terminal; 0 = off */
-    const char *sets[ARGUMENTS_MAX + 1];
-    const char *eal[ARGUMENTS_MAX + 1];
+    const char *sets[WEIR_ARGUMENTS_MAX + 1];
+    const char *eal[WEIR_ARGUMENTS_MAX + 1];
 };
 
 /* ---- options ---- */
@@ -50,19 +49,6 @@ static const char help[] =
     "output, everything else to standard error.\n"
     "exit: 0 fine, 64 usage, 65 bad data, 69 port unavailable, 70 lost, leaked or out of order, 71 system,\n"
     "      75 drain deadline passed, 77 no permission, 78 configuration\n";
-
-static bool append(const char **list, const char *option, const char *item)
-{
-    size_t n = 0;
-    while (list[n] != NULL)
-        n++;
-    if (n == ARGUMENTS_MAX) {
-        fprintf(stderr, "weir run: more than %d of %s; write them into the file\n", ARGUMENTS_MAX, option);
-        return false;
-    }
-    list[n] = item;
-    return true;
-}
 
 static bool parse_seconds(const char *text, int *ms)
 {
@@ -87,10 +73,10 @@ static int parse_options(int argc, char **argv, struct options *o)
     for (int c; fine && (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
         switch (c) {
         case SET:
-            fine = append(o->sets, "--set", optarg);
+            fine = weir_append_argument(o->sets, "weir run", "--set", optarg);
             break;
         case EAL:
-            fine = append(o->eal, "--eal", optarg);
+            fine = weir_append_argument(o->eal, "weir run", "--eal", optarg);
             break;
         case JSON:
             o->json = true;

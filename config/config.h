@@ -115,11 +115,14 @@ struct weir_config_pool {
     uint32_t workers; /* fixed for now */
     struct weir_config_stage *stages;
     uint32_t n_stages;
+    struct weir_value *values; /* of the scalar keys, as written, for weir_config_print() */
     struct weir_place place;
 };
 
 struct weir_config {
-    char *file; /* as given */
+    char *file;                /* as given */
+    const char *const *sets;   /* as given; NULL = none */
+    struct weir_value *values; /* of the scalar keys at the top, as written, for weir_config_print() */
     char *name;
     uint64_t seed;
     enum weir_memory memory;
@@ -140,11 +143,16 @@ struct weir_config {
 
 /* Read and check a file (`-` = standard input). All mistakes of the file are written to `errors`, one a
  * line, sorted by place: `file:line:col: what; allowed; remedy`.
- * `sets`: NULL-terminated `key=value` overrides (dotted path: pools.work.workers=2), or NULL.
+ * `sets`: NULL-terminated `key=value` overrides (dotted path: pools.work.workers=2), or NULL; they must outlive
+ * the configuration.
  * Returns the configuration, or NULL after at least one error line. */
 struct weir_config *weir_config_load(
     const char *file, const char *const *sets, const struct weir_vocabulary *, FILE *errors);
 void weir_config_free(struct weir_config *);
+
+/* The whole configuration as a file would say it, defaults included, and behind each value where it comes from:
+ * `FILE:LINE:COLUMN`, `--set …` or `default`. What is printed loads to the same configuration. */
+void weir_config_print(const struct weir_config *, FILE *);
 
 /* docs/config.md, whole. */
 void weir_config_document(const struct weir_vocabulary *, FILE *);

@@ -632,7 +632,8 @@ static void load_pool(struct loader *l, uint32_t i, int map)
         l->draft.graph_known = false;
         return;
     }
-    memcpy(draft->values, load_values(l, weir_pool_rows, found), sizeof draft->values);
+    pool->values = load_values(l, weir_pool_rows, found);
+    memcpy(draft->values, pool->values, sizeof draft->values);
     draft->from_known = load_from(l, pool, draft, found[WEIR_POOL_FROM]);
     bool stages_known = load_stages(l, pool, found[WEIR_POOL_STAGES]);
     l->draft.graph_known &= draft->from_known && stages_known;
@@ -647,9 +648,10 @@ static void load_pool(struct loader *l, uint32_t i, int map)
 
 /* ---- the top ---- */
 
-static void load_top(struct loader *l, const struct weir_value *values)
+static void load_top(struct loader *l, struct weir_value *values)
 {
     struct weir_config *config = l->draft.config;
+    config->values = values;
     config->seed = values[WEIR_TOP_SEED].number;
     config->name = values[WEIR_TOP_NAME].text;
     config->memory = (enum weir_memory)values[WEIR_TOP_MEMORY].number;
@@ -699,6 +701,7 @@ struct weir_config *weir_config_load(
         .whole = whole,
         .document = &document};
     whole->config.file = take_text(&l, file);
+    whole->config.sets = sets;
     if (weir_source_open(file, sets, &document, &complaints)) {
         load_document(&l);
         weir_check(&l.draft);
