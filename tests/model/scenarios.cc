@@ -497,7 +497,7 @@ const std::vector<Case> cases = {
         {{2, WRAP, 100}, {4, 0, 32}}, {{4, 0, 1000}, {8, WRAP, 1000}}},
     {{"doorbell-close", set_up_doorbell_close, all_rings_are_empty}, {{2, 0, 12}, {4, WRAP, 12}},
         {{2, WRAP, 100}, {4, 0, 32}}, {{4, 0, 1000}, {8, WRAP, 1000}}},
-    {{"doorbell-two", set_up_doorbell_two, all_rings_are_empty}, {{2, 0, 2}}, {{2, WRAP, 3}},
+    {{"doorbell-two", set_up_doorbell_two, all_rings_are_empty}, {{2, 0, 2}}, {{2, WRAP, 2}, {4, 0, 2}},
         {{2, 0, 1000}, {4, WRAP, 1000}}},
     {{"counters", set_up_counters, counters_agree}, {{2, 0, 8}, {4, WRAP, 6}}, {{2, WRAP, 16}, {4, 0, 8}},
         {{4, 0, 1000}, {8, WRAP, 1000}}},

@@ -10,7 +10,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODEL = os.path.join(os.path.dirname(os.environ["WEIR"]), "tests", "model", "model")
 LONG = "WEIR_LONG" in os.environ
-WALK_S = "300" if LONG else "0.3"  # a bound
+WALK_S = "60" if LONG else "0.3"  # a bound
 
 
 def explore(*options):
