@@ -15,9 +15,10 @@ static bool weir_membarrier_register(void)
     return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
-static void weir_membarrier(void)
+/* 0, or not: a seccomp filter may have come after the registration. */
+static int weir_membarrier(void)
 {
-    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    return (int)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
 
 /* Sleeps only if *word is still `expected`. timeout_ns < 0: no end. */
@@ -51,8 +52,8 @@ void weir_doorbell_arm(struct weir_doorbell *b)
     weir_store_relaxed(&b->armed, 1);
     /* [P1] Every producer is now either before its look at `armed`, and will see 1, or after its push, which the
      * caller's next look at the ring sees. Pairs with the compiler barrier in weir_doorbell_ring. */
-    if (!b->blind)
-        weir_membarrier();
+    if (!b->blind && weir_membarrier() != 0)
+        b->blind = true;
 }
 
 void weir_doorbell_wait(struct weir_doorbell *b, int64_t timeout_ns)

@@ -90,7 +90,7 @@ void weir_ring_name(struct weir_ring *, const char *producer, const char *consum
 
 /* Append the first k of n items, k as large as fits; returns k. The caller keeps the rest. After the call the
  * producer never touches those k again.
- * The consumer sees them after weir_ring_publish(), or once an eighth of the ring (at most 64 items) waits: far
+ * The consumer sees them after weir_ring_publish(), or once a sixteenth of the ring (at most 64 items) waits: far
  * cores hand over twice as much when the tail travels half as often. A producer that goes idle or turns to
  * something else publishes first. A ring that seems full publishes by itself. */
 static inline uint32_t weir_ring_append(struct weir_ring_producer *, const void *items, uint32_t n);

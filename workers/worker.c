@@ -46,7 +46,10 @@ static inline void push(struct weir_worker *w, struct weir_output *o)
 }
 
 /* A full batch says that the next is waiting: then the rings publish by themselves, and seldom, which is what far
- * cores need. After any other step nothing accepted stays unseen. */
+ * cores need; but a ring that gets few of many full batches would wait for ever, so that each fourth step publishes,
+ * too. After a step that was not full nothing accepted stays unseen. */
+#define PUBLISH_STEPS 4
+
 static inline void publish(struct weir_worker *w)
 {
     for (uint32_t i = 0; i < w->n_outputs; i++)
@@ -150,7 +153,7 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
     weir_plant(w, &w->batch);
     if (w->n_outputs != 0)
         dispatch(w);
-    if (!full)
+    if (!full || w->steps.value % PUBLISH_STEPS == 0)
         publish(w);
     weir_trash_flush(&w->trash);
     hold(w, 0);

@@ -49,7 +49,7 @@ REORDERED = [
     ("ring.c", "weir_ring_ended", " && weir_ring_ready(c, 1) == 0", "",
      "the end counts before the last item is taken"),
     ("doorbell.c", "weir_doorbell_arm", "    weir_store_relaxed(&b->armed, 1);",
-     "    weir_membarrier();\n    weir_store_relaxed(&b->armed, 1);\n    return;",
+     "    (void)weir_membarrier();\n    weir_store_relaxed(&b->armed, 1);\n    return;",
      "the bell is armed after the barrier"),
     ("doorbell.c", "weir_doorbell_ring_slow", "weir_exchange_relaxed(&b->armed, 0) != 0", "weir_load_relaxed(&b->armed) == 0",
      "a ring that finds the bell armed wakes nobody"),
@@ -87,7 +87,7 @@ def of_operations(name, text):
         pattern, becomes, what = next(w for w in WEAKENED if re.match(w[0], match.group(1)))
         if becomes is None:
             end = code.index(")", match.end()) + 1
-            mutated = text[:match.start()] + "(void)0" + text[end:]
+            mutated = text[:match.start()] + "0" + text[end:]
         else:
             weaker = re.sub(pattern, becomes, match.group(1), count=1)
             mutated = text[:match.start()] + f"weir_{weaker}(" + text[match.end():]

@@ -141,10 +141,10 @@ TEST(Doorbell, NoWakeUpIsLost)
     if (!latencies.empty()) {
         std::sort(latencies.begin(), latencies.end());
         std::printf("\nnote: woken from a doorbell in %.1f us (median), %.1f us (p99); %zu of %lu rounds "
-                    "slept, 0 lost; %s\n",
+                    "slept, %lu lost; %s\n",
             static_cast<double>(latencies[latencies.size() / 2]) / 1e3,
             static_cast<double>(latencies[latencies.size() * 99 / 100]) / 1e3, latencies.size(),
-            static_cast<unsigned long>(rounds),
+            static_cast<unsigned long>(rounds), static_cast<unsigned long>(lost),
             p.has_membarrier ? "membarrier" : "no membarrier: timed waits");
     }
 }
