@@ -4,7 +4,7 @@
  *     producer                                              consumer
  *     append, push, reserve + commit                        pop, peek + release
  *        │ fills slots from `tail`                             │ empties slots from `head`
- *        └─ publishes `tail` ──── one cache line ───▶ reads it only when it has used up what it knows of
+ *        └─ publishes `tail` ──── one cache line ───▶ reads it only when it knows of less than it wants
  *           reads it only when it seems full ◀─── one line ─── publishes `head` ─┘
  *
  * The two ends are different types, so that nobody pops from the wrong side, and each names its owner. Each end keeps
@@ -41,7 +41,7 @@ struct weir_ring_index {
 
 struct weir_ring_producer {
     uint32_t tail;       /* producer writes, anyone reads: items ever accepted */
-    uint32_t high_water; /* producer writes, anyone reads: deepest when it last looked at the head */
+    uint32_t high_water; /* producer writes, anyone reads: deepest that it knew of */
     uint32_t published;  /* producer only, like all that follows: `tail` as the consumer may see it */
     uint32_t head_seen;  /* last head read from the consumer */
     uint32_t mask;
@@ -103,7 +103,7 @@ static inline uint32_t weir_ring_push(struct weir_ring_producer *, const void *i
 /* Slots to write in place: *granted <= want contiguous slots, which weir_ring_commit() appends, without a copy. */
 static inline void *weir_ring_reserve(struct weir_ring_producer *, uint32_t want, uint32_t *granted);
 static inline void weir_ring_commit(struct weir_ring_producer *, uint32_t n);
-/* Room for how many items, at least `want` if there is that much. */
+/* Room for how many items, at least `want` if there is that much; publishes if there is less. */
 static inline uint32_t weir_ring_room(struct weir_ring_producer *, uint32_t want);
 /* End of stream: publishes, and nothing is appended after it. */
 void weir_ring_close(struct weir_ring_producer *);
@@ -128,6 +128,7 @@ bool weir_ring_ended(struct weir_ring_consumer *);
 /* Items accepted and not taken, whether the other end has heard of it or not. */
 uint32_t weir_ring_depth(const struct weir_ring *);
 uint32_t weir_ring_capacity(const struct weir_ring *);
+/* The deepest that the producer knew of when it looked: up to an eighth of the ring too high, since it hears late. */
 uint32_t weir_ring_high_water(const struct weir_ring *);
 
 /* ---- how: producer ---- */
@@ -149,14 +150,12 @@ static inline void weir_ring_publish(struct weir_ring_producer *p)
     weir_store_release(&p->out->index, p->tail);
 }
 
-/* Claim the lines that the coming bursts will write, while the consumer is not reading them any more. */
+/* Claim the lines that the coming bursts will write. At the edge that may be a line behind the ring: a hint, no access. */
 static inline void weir_ring_claim(const struct weir_ring_producer *p, size_t bytes, uint32_t item_size)
 {
     const uint8_t *from = p->slots + (size_t)((p->tail + p->ahead) & p->mask) * item_size;
-    size_t at = 0;
-    do
+    for (size_t at = 0; at < bytes; at += WEIR_CACHE_LINE)
         weir_prefetch_write(from + at);
-    while ((at += WEIR_CACHE_LINE) < bytes);
 }
 
 static inline void weir_ring_commit(struct weir_ring_producer *p, uint32_t n)
@@ -235,15 +234,15 @@ static inline uint32_t weir_ring_ready(struct weir_ring_consumer *c, uint32_t wa
 
 /* Fetch what the coming calls will read, as far as it is known to be there. */
 static inline void weir_ring_fetch(
-    const struct weir_ring_consumer *c, uint32_t ready, size_t bytes, uint32_t item_size)
+    const struct weir_ring_consumer *c, uint32_t ready, uint32_t n, uint32_t item_size)
 {
     if (ready <= c->ahead)
         return;
+    uint32_t known = ready - c->ahead;
+    size_t bytes = (size_t)(n < known ? n : known) * item_size;
     const uint8_t *from = c->slots + (size_t)((c->head + c->ahead) & c->mask) * item_size;
-    size_t at = 0;
-    do
+    for (size_t at = 0; at < bytes; at += WEIR_CACHE_LINE)
         weir_prefetch_read(from + at);
-    while ((at += WEIR_CACHE_LINE) < bytes);
 }
 
 static inline const void *weir_ring_peek(struct weir_ring_consumer *c, uint32_t want, uint32_t *granted)
@@ -253,7 +252,7 @@ static inline const void *weir_ring_peek(struct weir_ring_consumer *c, uint32_t 
     uint32_t to_edge = c->mask + 1 - at;
     uint32_t n = want < ready ? want : ready;
     *granted = n < to_edge ? n : to_edge;
-    weir_ring_fetch(c, ready, (size_t)*granted * c->item_size, c->item_size);
+    weir_ring_fetch(c, ready, *granted, c->item_size);
     return c->slots + (size_t)at * c->item_size;
 }
 
@@ -274,7 +273,7 @@ static inline __attribute__((always_inline)) uint32_t weir_ring_pop_sized(
     uint32_t at = c->head & c->mask;
     uint32_t to_edge = c->mask + 1 - at;
     uint32_t first = n < to_edge ? n : to_edge;
-    weir_ring_fetch(c, ready, (size_t)n * item_size, item_size);
+    weir_ring_fetch(c, ready, n, item_size);
     weir_slot_read(items, c->slots + (size_t)at * item_size, (size_t)first * item_size);
     if (__builtin_expect(first < n, 0))
         weir_slot_read(

@@ -123,6 +123,7 @@ static inline void dispatch(struct weir_worker *w)
             push(w, &w->outputs[i]);
 }
 
+static void settle_slow(struct weir_worker *w);
 static bool inputs_ended_slow(struct weir_worker *w);
 static enum weir_step discard_slow(struct weir_worker *w);
 static void end_slow(struct weir_worker *w);
@@ -135,6 +136,7 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
         return discard_slow(w);
     if (!flush(w)) {
         publish(w);
+        settle_slow(w);
         weir_trash_flush(&w->trash);
         return WEIR_STEP_BLOCKED;
     }
@@ -181,6 +183,14 @@ static void serve_slow(struct weir_worker *w)
             break;
         }
     }
+}
+
+/* Who waits on its outputs does not come round to its inboxes: let them have every slot that is free. */
+static void settle_slow(struct weir_worker *w)
+{
+    for (uint32_t i = 0; i < w->n_inputs; i++)
+        if (w->inputs[i].ring != NULL)
+            weir_ring_settle(w->inputs[i].ring);
 }
 
 static bool inputs_ended_slow(struct weir_worker *w)

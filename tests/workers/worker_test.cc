@@ -161,6 +161,43 @@ TEST_F(Worker, ABlockedDestinationHoldsUpTheOthersButKeepsTheirOrder)
     EXPECT_EQ(second, 20u);
 }
 
+TEST_F(Worker, OnePacketAmongFullBatchesIsSeenWithinFourSteps)
+{
+    offer(31, 0);
+    offer(1, 1);
+    offer(4 * 32, 0);
+    uint32_t seen = 0, steps = 0, expected = 0;
+    for (; seen == 0 && steps < 5; steps++) {
+        ASSERT_EQ(weir_worker_step(w.get(), 0), WEIR_STEP_BUSY) << "every batch is full";
+        uint32_t n = fetch(0, 64, expected);
+        expected = expected == 0 ? n + 1 : expected + n; /* number 31 is the other's */
+        seen = fetch(1, 64, 31);
+    }
+    EXPECT_EQ(seen, 1u);
+    EXPECT_LE(steps, 4u);
+}
+
+TEST_F(Worker, AfterAStepThatWasNotFullNothingIsUnseen)
+{
+    offer(3, 1);
+    EXPECT_EQ(weir_worker_step(w.get(), 0), WEIR_STEP_BUSY);
+    EXPECT_EQ(fetch(1, 64, 0), 3u);
+    offer(32, 0);
+    EXPECT_EQ(weir_worker_step(w.get(), 0), WEIR_STEP_BUSY);
+    EXPECT_EQ(weir_worker_step(w.get(), 0), WEIR_STEP_IDLE);
+    EXPECT_EQ(fetch(0, 64, 3), 32u);
+}
+
+TEST_F(Worker, ABlockedWorkerHasGivenBackItsInbox)
+{
+    for (uint32_t n : {32u, 32u, 32u, 10u}) { /* the last of them is no eighth of the inbox */
+        offer(n, 0);
+        ASSERT_EQ(weir_worker_step(w.get(), 0), WEIR_STEP_BUSY);
+    }
+    ASSERT_EQ(weir_worker_step(w.get(), 0), WEIR_STEP_BLOCKED);
+    EXPECT_EQ(weir_ring_room(&in->producer, 256), 256u);
+}
+
 TEST_F(Worker, DropCountsWhatTheInboxRefuses)
 {
     w->drop_when_full = true;
