@@ -154,8 +154,10 @@ static inline void weir_ring_publish(struct weir_ring_producer *p)
 static inline void weir_ring_claim(const struct weir_ring_producer *p, size_t bytes, uint32_t item_size)
 {
     const uint8_t *from = p->slots + (size_t)((p->tail + p->ahead) & p->mask) * item_size;
-    for (size_t at = 0; at < bytes; at += WEIR_CACHE_LINE)
+    size_t at = 0;
+    do
         weir_prefetch_write(from + at);
+    while ((at += WEIR_CACHE_LINE) < bytes);
 }
 
 static inline void weir_ring_commit(struct weir_ring_producer *p, uint32_t n)
@@ -232,17 +234,17 @@ static inline uint32_t weir_ring_ready(struct weir_ring_consumer *c, uint32_t wa
     return c->tail_seen - c->head;
 }
 
-/* Fetch what the coming calls will read, as far as it is known to be there. */
+/* Fetch what the coming calls will read, once its start is known to be there; of an odd batch some may not be yet. */
 static inline void weir_ring_fetch(
-    const struct weir_ring_consumer *c, uint32_t ready, uint32_t n, uint32_t item_size)
+    const struct weir_ring_consumer *c, uint32_t ready, size_t bytes, uint32_t item_size)
 {
     if (ready <= c->ahead)
         return;
-    uint32_t known = ready - c->ahead;
-    size_t bytes = (size_t)(n < known ? n : known) * item_size;
     const uint8_t *from = c->slots + (size_t)((c->head + c->ahead) & c->mask) * item_size;
-    for (size_t at = 0; at < bytes; at += WEIR_CACHE_LINE)
+    size_t at = 0;
+    do
         weir_prefetch_read(from + at);
+    while ((at += WEIR_CACHE_LINE) < bytes);
 }
 
 static inline const void *weir_ring_peek(struct weir_ring_consumer *c, uint32_t want, uint32_t *granted)
@@ -252,7 +254,7 @@ static inline const void *weir_ring_peek(struct weir_ring_consumer *c, uint32_t 
     uint32_t to_edge = c->mask + 1 - at;
     uint32_t n = want < ready ? want : ready;
     *granted = n < to_edge ? n : to_edge;
-    weir_ring_fetch(c, ready, *granted, c->item_size);
+    weir_ring_fetch(c, ready, (size_t)*granted * c->item_size, c->item_size);
     return c->slots + (size_t)at * c->item_size;
 }
 
@@ -273,7 +275,7 @@ static inline __attribute__((always_inline)) uint32_t weir_ring_pop_sized(
     uint32_t at = c->head & c->mask;
     uint32_t to_edge = c->mask + 1 - at;
     uint32_t first = n < to_edge ? n : to_edge;
-    weir_ring_fetch(c, ready, n, item_size);
+    weir_ring_fetch(c, ready, (size_t)n * item_size, item_size);
     weir_slot_read(items, c->slots + (size_t)at * item_size, (size_t)first * item_size);
     if (__builtin_expect(first < n, 0))
         weir_slot_read(
