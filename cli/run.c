@@ -324,7 +324,7 @@ int weir_verb_run(int argc, char **argv)
     }
 
     enum weir_failure failed;
-    struct weir_runtime *rt = weir_runtime_new(config, &failed);
+    struct weir_runtime *rt = weir_runtime_new(config, NULL, &failed);
     code = (int)failed;
     if (failed == WEIR_FINE)
         code = run_pipeline(rt, &o, signals);

@@ -43,7 +43,8 @@ struct weir_port {
     uint64_t tsc_hz;
     uint64_t seed;
     uint32_t max_frame;         /* layer-2 bytes without FCS that may be transmitted; open sets it */
-    uint32_t stamped_flows;     /* what the kind says of its parameters */
+    uint32_t stamped_flows;     /* what the kind says of its parameters, as the next */
+    char device[64];            /* of the machine: PCI address or network interface; empty = none */
     void *state;                /* of the kind */
     char error[512];            /* why open or start failed: cause and remedy */
     char warning[512];          /* open went well, but; empty = nothing to say */
@@ -82,6 +83,8 @@ struct weir_port_def {
     uint32_t (*transmit)(struct weir_port *, uint16_t queue, struct rte_mbuf **, uint32_t n);
     /* mbufs that the driver holds while it runs (rx and tx descriptors); part of the plan. */
     uint32_t (*mbufs)(const void *params);
+    /* The device of the machine behind it: where its packets come to memory. NULL = there is none. */
+    void (*device)(const void *params, char *name, size_t size);
     /* Flows that its stamps number; NULL if it writes none. */
     uint32_t (*stamped_flows)(const void *params);
 };

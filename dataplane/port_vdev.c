@@ -403,6 +403,12 @@ static void stop(struct weir_port *port)
     rte_eth_dev_stop(d->id);
 }
 
+static void behind(const void *given, char *name, size_t size)
+{
+    if (argument(given, "iface", name, size) == NULL)
+        *name = '\0';
+}
+
 static uint32_t mbufs_held(const void *given)
 {
     (void)given;
@@ -422,4 +428,5 @@ const struct weir_port_def weir_port_vdev = {
     .ended = ended,
     .transmit = transmit,
     .mbufs = mbufs_held,
+    .device = behind,
 };

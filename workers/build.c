@@ -96,6 +96,8 @@ static bool new_ports(struct weir_runtime *rt)
                                  : plain_params(port->def->params, port->def->params_size, from->values);
         if (rt->port_params[i] == NULL)
             return false;
+        if (port->def->device != NULL)
+            port->def->device(rt->port_params[i], port->device, sizeof port->device);
         if (port->def->stamped_flows != NULL)
             port->stamped_flows = port->def->stamped_flows(rt->port_params[i]);
     }
@@ -165,25 +167,59 @@ static void count_tx_queues(struct weir_runtime *rt)
             rt->ports[i].tx_queues = next[i];
 }
 
-static bool new_plan(struct weir_runtime *rt, const struct weir_topology *t)
+/* Which ports' packets come to a pool or leave from it. */
+static uint64_t ports_seen(const struct weir_runtime *rt, const struct weir_plan_pool *before, uint32_t p)
 {
-    struct weir_plan *plan = calloc(1, sizeof *plan);
-    rt->plan = plan;
-    if (plan == NULL)
-        return false;
-    plan->n_workers = rt->n_workers;
-    plan->workers = calloc(rt->n_workers, sizeof *plan->workers);
-    plan->control_cpus = calloc(t->n_cpus, sizeof *plan->control_cpus);
-    if (plan->workers == NULL || plan->control_cpus == NULL)
-        return false;
-    weir_plan_cpus(plan, t);
-    weir_plan_memory(plan, rt);
-    return true;
+    const struct weir_config_pool *from = rt->pools[p].config;
+    uint64_t ports = tx_ports(rt, &rt->pools[p]);
+    for (uint32_t k = 0; k < from->n_from; k++)
+        ports |= from->fed_by_ports ? UINT64_C(1) << from->from[k] : before[from->from[k]].ports;
+    return ports;
 }
 
-struct weir_runtime *weir_runtime_new(const struct weir_config *config, enum weir_failure *failed)
+static bool new_plan(struct weir_runtime *rt)
+{
+    struct weir_plan_pool *pools = calloc(rt->n_pools, sizeof *pools);
+    for (uint32_t p = 0; pools != NULL && p < rt->n_pools; p++) {
+        const struct weir_pool *pool = &rt->pools[p];
+        pools[p] = (struct weir_plan_pool){.name = pool->config->name,
+            .first_worker = pool->first_worker,
+            .n_workers = pool->n_workers,
+            .next = pool->next,
+            .polled = pool->config->fed_by_ports ? pool->config->from : NULL,
+            .n_polled = pool->config->n_from,
+            .ports = ports_seen(rt, pools, p)};
+    }
+    rt->plan = pools == NULL ? NULL : weir_plan_new(rt->topology, pools, rt->n_pools);
+    free(pools);
+    if (rt->plan != NULL)
+        weir_plan_memory(rt->plan, rt);
+    return rt->plan != NULL;
+}
+
+static bool look_at_machine(struct weir_runtime *rt, const char *file)
 {
     char error[512];
+    const char *devices[WEIR_PORTS_MAX];
+    const struct weir_config *config = rt->config;
+    for (uint32_t i = 0; i < rt->n_ports; i++)
+        devices[i] = rt->ports[i].device[0] != '\0' ? rt->ports[i].device : NULL;
+    const struct weir_topology_question question = {
+        .cpus = config->cpus, .file = file, .devices = devices, .n_devices = rt->n_ports};
+    rt->topology = weir_topology_load(&question, error, sizeof error);
+    if (rt->topology != NULL)
+        return true;
+    const struct weir_place *place = &config->cpus_place;
+    if (place->line != 0)
+        weir_log(WEIR_LOG_ERROR, "%s:%u:%u: %s", config->file, place->line, place->column, error);
+    else
+        weir_log(WEIR_LOG_ERROR, "%s", error); /* the machine, or --set cpus=… */
+    return false;
+}
+
+struct weir_runtime *weir_runtime_new(
+    const struct weir_config *config, const char *topology, enum weir_failure *failed)
+{
     *failed = WEIR_FAILED_OS;
     struct weir_runtime *rt = calloc(1, sizeof *rt);
     if (rt == NULL)
@@ -191,36 +227,32 @@ struct weir_runtime *weir_runtime_new(const struct weir_config *config, enum wei
     rt->config = config;
     rt->leaked = -1;
     pthread_mutex_init(&rt->life, NULL);
-    struct weir_topology *t = weir_topology_load(config->cpus, error, sizeof error);
-    if (t == NULL) {
-        const struct weir_place *place = &config->cpus_place;
-        if (place->line != 0)
-            weir_log(WEIR_LOG_ERROR, "%s:%u:%u: %s", config->file, place->line, place->column, error);
-        else
-            weir_log(WEIR_LOG_ERROR, "%s", error); /* the machine, or --set cpus=… */
-        *failed = WEIR_FAILED_CONFIG;
-        return rt;
-    }
     if (getrandom(rt->hash_key, sizeof rt->hash_key, 0) != sizeof rt->hash_key) {
         weir_log(WEIR_LOG_ERROR, "the kernel gives no random bytes for the flow hash: %s", strerror(errno));
-    } else if (weir_plant_choose() != 0) {
-        *failed = WEIR_FAILED_CONFIG;
-    } else if (!new_ports(rt) || !new_pools(rt) || !new_plan(rt, t)) {
-        weir_log(WEIR_LOG_ERROR, "no memory for the configuration");
-    } else {
+        return rt;
+    }
+    *failed = WEIR_FAILED_CONFIG;
+    if (weir_plant_choose() != 0)
+        return rt;
+    bool fine = new_ports(rt) && new_pools(rt);
+    if (fine && !look_at_machine(rt, topology))
+        return rt;
+    if (fine && new_plan(rt)) {
         count_tx_queues(rt);
         *failed = WEIR_FINE;
+        return rt;
     }
-    free(t);
+    weir_log(WEIR_LOG_ERROR, "no memory for the configuration");
+    *failed = WEIR_FAILED_OS;
     return rt;
 }
 
 /* ---- with DPDK: memory, ports, rings, workers, stages ---- */
 
-static void *allocate(size_t size, uint32_t node)
+static void *allocate(size_t size, int32_t node)
 {
     size = size == 0 ? WEIR_APART : size;
-    void *memory = rte_zmalloc_socket("weir", size, WEIR_APART, (int)node);
+    void *memory = rte_zmalloc_socket("weir", size, WEIR_APART, node);
     return memory != NULL ? memory : rte_zmalloc("weir", size, WEIR_APART);
 }
 
@@ -240,14 +272,14 @@ static enum weir_failure no_memory(const struct weir_runtime *rt, const char *wh
 /* As rte_pktmbuf_pool_create(), but packed. Under normal pages that one starts every packet on a page of its own, so
  * that all headers meet in the same few cache sets. We run with virtual addresses as IOVA (eal.c), where what is
  * contiguous for us is contiguous for a device, and the restriction buys nothing. */
-static struct rte_mempool *make_mempool(uint64_t n)
+static struct rte_mempool *make_mempool(uint64_t n, int node)
 {
     struct rte_pktmbuf_pool_private private = {.mbuf_data_room_size = RTE_PKTMBUF_HEADROOM + WEIR_MBUF_ROOM};
     unsigned size = (unsigned)sizeof(struct rte_mbuf) + private.mbuf_data_room_size;
     if (n > UINT32_MAX / 2)
         return NULL;
-    struct rte_mempool *pool = rte_mempool_create_empty("weir", (unsigned)n, size, WEIR_MBUF_CACHE,
-        sizeof private, SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+    struct rte_mempool *pool = rte_mempool_create_empty(
+        "weir", (unsigned)n, size, WEIR_MBUF_CACHE, sizeof private, node, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
     if (pool == NULL)
         return NULL;
     if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) != 0)
@@ -268,7 +300,7 @@ static enum weir_failure open_ports(struct weir_runtime *rt)
     for (; rt->n_opened < rt->n_ports; rt->n_opened++) {
         struct weir_port *port = &rt->ports[rt->n_opened];
         port->mempool = rt->mempool;
-        port->socket = SOCKET_ID_ANY;
+        port->socket = rt->topology->devices[rt->n_opened].node;
         port->tsc_hz = rt->tsc_hz;
         unsigned before = rte_mempool_avail_count(rt->mempool);
         int result = port->def->open(port, rt->port_params[rt->n_opened]);
@@ -348,7 +380,7 @@ static bool build_inputs_from_pools(struct weir_runtime *rt, const struct weir_p
         const struct weir_pool *from = &rt->pools[pool->config->from[k]];
         for (uint32_t p = from->first_worker; p < from->first_worker + from->n_workers; p++) {
             struct weir_worker *producer = rt->workers[p];
-            uint32_t node = rt->plan->workers[p].node;
+            int32_t node = rt->plan->workers[p].node;
             producer->outputs = allocate(pool->n_workers * sizeof *producer->outputs, node);
             producer->route = allocate(sizeof *producer->route, node);
             if (producer->outputs == NULL || producer->route == NULL)
@@ -397,7 +429,7 @@ static bool allocate_stage(
     struct weir_runtime *rt, struct weir_worker *w, struct weir_pool_stage *shared, struct weir_stage *s)
 {
     const struct weir_stage_def *def = shared->def;
-    uint32_t node = rt->plan->workers[rt->pools[w->pool].first_worker + w->index].node;
+    int32_t node = rt->plan->workers[rt->pools[w->pool].first_worker + w->index].node;
     size_t reasons = 0, counters = 0;
     while (def->reasons != NULL && def->reasons[reasons] != NULL)
         reasons++;
@@ -460,7 +492,7 @@ static enum weir_failure build_stages(struct weir_runtime *rt)
             .workers = pool->n_workers,
             .ports = rt->port_list,
             .n_ports = rt->n_ports,
-            .socket = (int)rt->plan->workers[number].node};
+            .socket = rt->plan->workers[number].node};
         memcpy(w->env.hash_key, rt->hash_key, sizeof rt->hash_key);
         take_tx_queues(tx_ports(rt, pool), next_tx_queue, w->env.tx_queue);
         w->stages = allocate(pool->n_stages * sizeof *w->stages, rt->plan->workers[number].node);
@@ -479,7 +511,7 @@ static enum weir_failure build_stages(struct weir_runtime *rt)
 enum weir_failure weir_runtime_build(struct weir_runtime *rt)
 {
     rt->tsc_hz = rte_get_tsc_hz();
-    rt->mempool = make_mempool(rt->plan->n_mbufs);
+    rt->mempool = make_mempool(rt->plan->n_mbufs, rt->plan->mbuf_node);
     if (rt->mempool == NULL)
         return no_memory(rt, "the packets");
     enum weir_failure failed = open_ports(rt);
@@ -517,11 +549,8 @@ void weir_runtime_free(struct weir_runtime *rt)
     }
     for (uint32_t i = 0; rt->port_params != NULL && i < rt->n_ports; i++)
         free(rt->port_params[i]);
-    if (rt->plan != NULL) {
-        free(rt->plan->workers);
-        free(rt->plan->control_cpus);
-    }
-    free(rt->plan);
+    weir_plan_free(rt->plan);
+    weir_topology_free(rt->topology);
     free(rt->workers);
     free(rt->stuck);
     free(rt->seen_steps);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "workers/eal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,43 +12,12 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 
+#include "workers/hugepages.h"
 #include "workers/log.h"
 
 #define ARGUMENTS_MAX 64
-#define SYSFS_HUGEPAGES "/sys/kernel/mm/hugepages"
 
-/* ---- hugepages ---- */
-
-static unsigned long read_number(const char *path)
-{
-    unsigned long value = 0;
-    FILE *f = fopen(path, "re");
-    if (f != NULL) {
-        if (fscanf(f, "%lu", &value) != 1)
-            value = 0;
-        fclose(f);
-    }
-    return value;
-}
-
-/* Free bytes over all page sizes of the machine. */
-static size_t hugepages_free(void)
-{
-    size_t bytes = 0;
-    DIR *d = opendir(SYSFS_HUGEPAGES);
-    if (d == NULL)
-        return 0;
-    for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
-        unsigned long kib;
-        char path[512];
-        if (sscanf(entry->d_name, "hugepages-%lukB", &kib) != 1)
-            continue;
-        snprintf(path, sizeof path, SYSFS_HUGEPAGES "/%s/free_hugepages", entry->d_name);
-        bytes += read_number(path) * kib * 1024;
-    }
-    closedir(d);
-    return bytes;
-}
+/* ---- memory ---- */
 
 /* What this process may still take: of the machine, and of its control group. */
 static size_t memory_available(void)
@@ -63,23 +31,46 @@ static size_t memory_available(void)
             bytes = (size_t)kib * 1024;
     if (f != NULL)
         fclose(f);
-    size_t group = read_number("/sys/fs/cgroup/memory.max"); /* `max` reads as 0 */
-    return group != 0 && group < bytes ? group : bytes;
+    unsigned long group = 0;
+    f = fopen("/sys/fs/cgroup/memory.max", "re");
+    if (f != NULL) {
+        if (fscanf(f, "%lu", &group) == 1 && group < bytes) /* or `max` */
+            bytes = group;
+        fclose(f);
+    }
+    return bytes;
+}
+
+/* Each node needs its own: a page on another node is one that every access pays for. */
+static bool hugepages_suffice(const struct weir_plan *plan, bool say)
+{
+    bool fine = true;
+    for (uint32_t i = 0; i < plan->n_nodes; i++) {
+        int32_t node = plan->n_nodes == 1 ? -1 : plan->nodes[i].node;
+        size_t need = plan->nodes[i].bytes, have = weir_hugepages_free(node);
+        if (have >= need)
+            continue;
+        fine = false;
+        if (!say)
+            continue;
+        char command[512], where[32] = "";
+        weir_hugepages_command(node, need, have, weir_hugepages_reserved(node), command, sizeof command);
+        if (node >= 0)
+            snprintf(where, sizeof where, " on node %d", node);
+        weir_log(WEIR_LOG_ERROR,
+            "memory: hugepages: %zu MiB are needed%s, %zu MiB are free; reserve them with `%s`, or write "
+            "`memory: auto`",
+            need >> 20, where, have >> 20, command);
+    }
+    return fine;
 }
 
 static enum weir_failure choose_memory(const struct weir_plan *plan, enum weir_memory wanted, bool *huge)
 {
-    size_t need = plan->memory_bytes, have = hugepages_free();
-    *huge = wanted != WEIR_MEMORY_NORMAL && have >= need;
-    if (wanted == WEIR_MEMORY_HUGEPAGES && !*huge) {
-        size_t pages = (need - have + ((size_t)2 << 20) - 1) >> 21;
-        unsigned long already = read_number(SYSFS_HUGEPAGES "/hugepages-2048kB/nr_hugepages");
-        weir_log(WEIR_LOG_ERROR,
-            "memory: hugepages: %zu MiB are needed, %zu MiB are free; reserve them with `echo %zu "
-            "> " SYSFS_HUGEPAGES "/hugepages-2048kB/nr_hugepages`, or write `memory: auto`",
-            need >> 20, have >> 20, already + pages);
+    size_t need = plan->memory_bytes, have = weir_hugepages_free(-1);
+    *huge = wanted != WEIR_MEMORY_NORMAL && hugepages_suffice(plan, wanted == WEIR_MEMORY_HUGEPAGES);
+    if (wanted == WEIR_MEMORY_HUGEPAGES && !*huge)
         return WEIR_FAILED_OS;
-    }
     if (!*huge && need > memory_available()) {
         weir_log(WEIR_LOG_ERROR,
             "memory: the plan needs %zu MiB, %zu MiB are available; lower depth, workers, max-flows or flows",

@@ -13,6 +13,7 @@
 #include <rte_mempool.h>
 
 #include "workers/log.h"
+#include "workers/round_trip.h"
 
 #define STUCK_AFTER_S 1     /* no step for so long: the log names the worker */
 #define DISCARD_WAIT_MS 500 /* for live workers to drop what they hold; twice */
@@ -54,6 +55,7 @@ static enum weir_failure launch_workers(struct weir_runtime *rt)
 
 enum weir_failure weir_runtime_start(struct weir_runtime *rt)
 {
+    weir_round_trips(rt);
     pthread_mutex_lock(&rt->life);
     enum weir_failure failed = start_ports(rt);
     if (failed == WEIR_FINE)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which worker on which CPU, and how much memory the pipeline needs. */
+/* Which worker on which CPU and why, and how much memory the pipeline needs where. */
 #ifndef WEIR_WORKERS_PLAN_H
 #define WEIR_WORKERS_PLAN_H
 
@@ -15,24 +15,67 @@ extern "C" {
 
 struct weir_runtime;
 
+/* What the placement knows of a pool. Pools stand after all that feed them. */
+struct weir_plan_pool {
+    const char *name;
+    uint32_t first_worker, n_workers;
+    int32_t next;           /* pool it feeds, -1 = none */
+    const uint32_t *polled; /* ports, dealt to the workers in turn; NULL = fed by pools */
+    uint32_t n_polled;
+    uint64_t ports; /* whose packets come here or leave from here, a bit each; devices of the topology */
+};
+
 struct weir_plan_worker {
     uint32_t lcore; /* EAL's number; 0 is the control thread */
-    uint32_t cpu, node;
+    uint32_t pool, index;
+    const struct weir_cpu *at;
+    uint32_t cpu;
+    int32_t node;
     bool shares_cpu; /* with another worker: both yield when they have nothing to do */
+    char *why;       /* reasons, joined by `; ` */
+};
+
+struct weir_plan_node {
+    int32_t node; /* -1 = the machine knows none */
+    size_t bytes;
 };
 
 struct weir_plan {
+    const struct weir_topology *topology;
+    struct weir_plan_pool *pools;
+    uint32_t n_pools;
     uint32_t n_workers;
     struct weir_plan_worker *workers; /* pool by pool, in the order of the pools */
     uint32_t *control_cpus;           /* where everything that is no worker runs */
     uint32_t n_control_cpus;
+    const char *control_why;
     uint64_t n_mbufs;
-    size_t memory_bytes; /* of packets, rings and state, with room to spare */
+    size_t mbuf_bytes;   /* one, with what the mempool adds */
+    int32_t mbuf_node;   /* of the mempool */
+    size_t memory_bytes; /* of packets, rings and state, with room to spare; all nodes */
+    struct weir_plan_node *nodes;
+    uint32_t n_nodes;
 };
 
-/* Workers go to CPUs in the topology's order, neighbours in the pipeline to neighbouring cores. The first CPU is
- * left to the control thread if there is one more CPU than workers. */
-void weir_plan_cpus(struct weir_plan *, const struct weir_topology *);
+/* How far two CPUs are from each other, as the machine describes it. */
+enum weir_distance {
+    WEIR_DISTANCE_CPU,
+    WEIR_DISTANCE_CORE,
+    WEIR_DISTANCE_CACHE,
+    WEIR_DISTANCE_NODE,
+    WEIR_DISTANCE_PACKAGE,
+    WEIR_DISTANCE_MACHINE,
+    WEIR_DISTANCES
+};
+extern const char *const weir_distance_names[WEIR_DISTANCES];
+enum weir_distance weir_cpu_distance(const struct weir_cpu *, const struct weir_cpu *);
+
+/* A plan for these pools, whose `pools`, `workers` and `control_cpus` it owns; NULL = no memory. Each worker in turn
+ * gets the best CPU that is left: without a worker, then near its ports, isolated, fast, not the one the kernel
+ * starts on, under one cache with its neighbours in the pipeline. */
+struct weir_plan *weir_plan_new(
+    const struct weir_topology *, const struct weir_plan_pool *, uint32_t n_pools);
+void weir_plan_free(struct weir_plan *);
 
 /* Packets and bytes for the ports, pools and rings of `rt`. */
 void weir_plan_memory(struct weir_plan *, const struct weir_runtime *);

@@ -54,6 +54,7 @@ struct weir_runtime {
     struct weir_port_stats *port_stats; /* the last word of each port, taken between stop and close */
     struct weir_pool *pools;
     uint32_t n_pools;
+    struct weir_topology *topology;
     struct weir_plan *plan;
     struct rte_mempool *mempool;
     struct weir_worker **workers;
@@ -89,8 +90,9 @@ enum weir_failure {
 };
 
 /* build.c: turn a configuration into ports, pools and a plan (no DPDK yet), then into running things. On failure
- * the reason is logged. weir_runtime_free() after any result. */
-struct weir_runtime *weir_runtime_new(const struct weir_config *, enum weir_failure *);
+ * the reason is logged. weir_runtime_free() after any result.
+ * `topology`: a machine's description to plan for; NULL = this machine, the only one that can be built for. */
+struct weir_runtime *weir_runtime_new(const struct weir_config *, const char *topology, enum weir_failure *);
 enum weir_failure weir_runtime_build(struct weir_runtime *);
 void weir_runtime_free(struct weir_runtime *);
 
