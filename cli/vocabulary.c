@@ -27,8 +27,6 @@ static const struct later {
     {NULL, NULL, NULL},
 };
 static const struct later later_ports[] = {
-    {"pci", NULL, "a NIC by PCI address"},
-    {"interface", NULL, "a kernel interface through AF_XDP"},
     {"generator", "skew", "Zipf exponent of the flows"},
     {"generator", "spike", "a burst of load"},
     {NULL, NULL, NULL},

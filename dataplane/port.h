@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A port: where packets enter and leave. Kinds: port_generator.c, port_file.c, port_vdev.c. */
+/* A port: where packets enter and leave. Kinds: port_generator.c, port_file.c, port_device.c. */
 #ifndef WEIR_DATAPLANE_PORT_H
 #define WEIR_DATAPLANE_PORT_H
 
@@ -89,7 +89,8 @@ struct weir_port_def {
     uint32_t (*stamped_flows)(const void *params);
 };
 
-extern const struct weir_port_def weir_port_generator, weir_port_file, weir_port_vdev;
+extern const struct weir_port_def weir_port_generator, weir_port_file, weir_port_vdev, weir_port_pci,
+    weir_port_interface;
 extern const struct weir_port_def *const weir_port_list[]; /* every kind; ends with NULL */
 
 #ifdef __cplusplus

@@ -15,7 +15,7 @@
 #include "workers/hugepages.h"
 #include "workers/log.h"
 
-#define ARGUMENTS_MAX 64
+#define ARGUMENTS_MAX 256 /* two a PCI port, and what --eal gives */
 
 /* ---- memory ---- */
 
@@ -122,10 +122,18 @@ enum weir_failure weir_eal_start(
         weir_log(WEIR_LOG_ERROR, "no memory to start DPDK");
         return WEIR_FAILED_OS;
     }
-    const char *arguments[ARGUMENTS_MAX] = {"weir", "--no-pci", "--no-telemetry", "--iova-mode=va",
-        "--file-prefix=weir", config->log == WEIR_LOG_DEBUG ? "--log-level=*:info" : "--log-level=*:error",
-        "--lcores", cores};
-    int n = 8;
+    const char *arguments[ARGUMENTS_MAX] = {"weir", "--no-telemetry", "--iova-mode=va", "--file-prefix=weir",
+        config->log == WEIR_LOG_DEBUG ? "--log-level=*:info" : "--log-level=*:error", "--lcores", cores};
+    int n = 7;
+    /* Of the PCI bus the devices that are named, and no other: it may be somebody's who knows nothing of us. */
+    for (uint32_t i = 0; i < config->n_ports && n < ARGUMENTS_MAX - 8; i++) {
+        if (strcmp(config->ports[i].kind->name, "pci") == 0) {
+            arguments[n++] = "-a";
+            arguments[n++] = config->ports[i].text;
+        }
+    }
+    if (n == 7)
+        arguments[n++] = "--no-pci";
     const char *const normal[] = {"--no-huge", "--no-shconf", "-m", megabytes, NULL};
     const char *const hugepages[] = {"--in-memory", NULL}; /* leaves no file behind, whatever kills us */
     for (const char *const *a = huge ? hugepages : normal; *a != NULL; a++)

@@ -85,7 +85,7 @@ class Wire(unittest.TestCase):
 
     def test_af_xdp_passes_fragments_and_tags_untouched_and_what_its_rings_keep_is_no_leak(self):
         with lab.namespaces("10.77.6.1/24", "10.77.6.2/24") as (left, right):
-            text = BRIDGE.format(a=left.outer, b=right.outer).replace("net_af_packet", "net_af_xdp")
+            text = re.sub(r'vdev: "net_af_packet\d,iface=(\S+)"', r"interface: \1", BRIDGE.format(a=left.outer, b=right.outer))
             with lab.weir(text) as w:
                 w.url()
                 ping = left.run("ping", "-c", "5", "-i", "0.2", "-W", "5", right.address)
@@ -97,6 +97,17 @@ class Wire(unittest.TestCase):
         self.check_books(end)
         self.assertEqual(end["dropped"], 0, end)
         self.assertGreater(end["kept"], 0, end)
+        self.assertNotIn("AF_PACKET", end.err)
+
+    @lab.needs_program("setpriv")
+    def test_an_interface_without_af_xdp_is_af_packet_and_said(self):
+        with lab.namespaces("10.77.10.1/24", "10.77.10.2/24") as (left, _):
+            text = f"version: 1\nlisten: off\nstop-after: 300ms\nports: {{a: {{interface: {left.outer}}}}}\n" \
+                   "pools: {all: {from: [a], stages: [validate, sink]}}\n"
+            done = subprocess.run(["setpriv", "--bounding-set", "-bpf,-sys_admin", lab.WEIR, "run", "-"], input=text, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("port a: AF_PACKET instead of AF_XDP: ", done.stderr)
 
     def test_a_cable_pulled_and_plugged_in_again(self):
         with lab.namespaces("10.77.1.1/24", "10.77.1.2/24") as (left, right):

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A port on any DPDK device string: net_af_packet0,iface=eth1 · net_ring0 · net_memif0,… */
+/* A port on a DPDK device: any device string (net_af_packet0,iface=eth1 · net_ring0 · net_memif0,…), a PCI address, or an
+ * interface of the kernel. */
 #include "dataplane/port.h"
 
 #include <errno.h>
@@ -341,6 +342,22 @@ static void close_device(struct weir_port *port)
     port->state = NULL;
 }
 
+static int open_port(struct weir_port *port, const char *device, uint16_t id, bool promiscuous)
+{
+    struct device *d = calloc(1, sizeof *d);
+    if (d == NULL)
+        return refuse(port, -ENOMEM, device, "cannot be kept");
+    d->id = id;
+    d->driver = driver_of(device);
+    d->was_promiscuous = promiscuous;
+    port->state = d;
+    port->keeps_mbufs = d->driver->keeps_mbufs;
+    int result = configure(port, device, d);
+    if (result != 0)
+        close_device(port);
+    return result;
+}
+
 static int open_device(struct weir_port *port, const void *given)
 {
     const char *device = given;
@@ -353,25 +370,50 @@ static int open_device(struct weir_port *port, const void *given)
         result = attach(port, device);
     if (result != 0)
         return result;
-    struct device *d = calloc(1, sizeof *d);
-    if (d == NULL)
-        return refuse(port, -ENOMEM, device, "cannot be kept");
     /* A driver may name its port otherwise than the device: take the one that is new. */
-    d->id = RTE_MAX_ETHPORTS;
     for (uint16_t id = 0; id < RTE_MAX_ETHPORTS; id++)
         if (!known[id] && rte_eth_dev_is_valid_port(id))
-            d->id = id;
-    if (d->id == RTE_MAX_ETHPORTS) {
-        free(d);
-        return refuse(port, -ENODEV, device, "made no port");
+            return open_port(port, device, id, promiscuous);
+    return refuse(port, -ENODEV, device, "made no port");
+}
+
+/* It is there from the start: EAL was told its address (workers/eal.c). */
+static int open_pci(struct weir_port *port, const void *given)
+{
+    const char *address = given;
+    uint16_t id;
+    if (rte_eth_dev_get_port_by_name(address, &id) == 0)
+        return open_port(port, address, id, false);
+    snprintf(port->error, sizeof port->error,
+        "no driver has the PCI device %s; bind it with `dpdk-devbind.py --bind=vfio-pci %s`, and see with "
+        "`log: "
+        "debug` what DPDK says",
+        address, address);
+    return -ENODEV;
+}
+
+/* AF_XDP where the kernel and the interface have it, else AF_PACKET, which every interface has. */
+static int open_interface(struct weir_port *port, const void *name)
+{
+    static const char *const drivers_in_turn[] = {"net_af_xdp", "net_af_packet", NULL};
+    char device[128], why[sizeof port->error] = "";
+    int result = -ENODEV;
+    if (if_nametoindex(name) == 0) {
+        snprintf(port->error, sizeof port->error, "there is no interface %s; `ip link` lists them",
+            (const char *)name);
+        return -ENODEV;
     }
-    d->driver = driver_of(device);
-    d->was_promiscuous = promiscuous;
-    port->state = d;
-    port->keeps_mbufs = d->driver->keeps_mbufs;
-    result = configure(port, device, d);
-    if (result != 0)
-        close_device(port);
+    for (const char *const *driver = drivers_in_turn; *driver != NULL; driver++) {
+        snprintf(device, sizeof device, "%s%u,iface=%s", *driver, port->index, (const char *)name);
+        result = open_device(port, device);
+        if (result == 0 || driver[1] == NULL)
+            break;
+        snprintf(why, sizeof why, "%s", port->error);
+    }
+    if (result == 0 && why[0] != '\0') {
+        port->keeps_mbufs = true; /* what AF_XDP took before it failed does not come back */
+        snprintf(port->warning, sizeof port->warning, "AF_PACKET instead of AF_XDP: %.400s", why);
+    }
     return result;
 }
 
@@ -409,24 +451,41 @@ static void behind(const void *given, char *name, size_t size)
         *name = '\0';
 }
 
+static void itself(const void *given, char *name, size_t size)
+{
+    snprintf(name, size, "%s", (const char *)given);
+}
+
 static uint32_t mbufs_held(const void *given)
 {
     (void)given;
     return MBUFS_MAX;
 }
 
+#define ON_A_DEVICE                                                                                          \
+    .can_transmit = true, .start = start, .stop = stop, .close = close_device, .stats = stats,               \
+    .receive = receive, .ended = ended, .transmit = transmit, .mbufs = mbufs_held
+
 const struct weir_port_def weir_port_vdev = {
     .kind = "vdev",
     .help = "any DPDK device string, such as net_af_packet0,iface=eth1",
-    .can_transmit = true,
     .open = open_device,
-    .start = start,
-    .stop = stop,
-    .close = close_device,
-    .stats = stats,
-    .receive = receive,
-    .ended = ended,
-    .transmit = transmit,
-    .mbufs = mbufs_held,
     .device = behind,
+    ON_A_DEVICE,
+};
+
+const struct weir_port_def weir_port_pci = {
+    .kind = "pci",
+    .help = "a network card that vfio-pci or uio has, by its address, such as 0000:3b:00.0",
+    .open = open_pci,
+    .device = itself,
+    ON_A_DEVICE,
+};
+
+const struct weir_port_def weir_port_interface = {
+    .kind = "interface",
+    .help = "an interface of the kernel, through AF_XDP, else AF_PACKET",
+    .open = open_interface,
+    .device = itself,
+    ON_A_DEVICE,
 };
