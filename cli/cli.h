@@ -20,6 +20,7 @@ void weir_write_schema(const struct weir_vocabulary *, FILE *);
 
 /* One file a verb; argv[0] is the verb. */
 int weir_verb_check(int argc, char **argv);
+int weir_verb_plan(int argc, char **argv);
 int weir_verb_run(int argc, char **argv);
 
 #endif

@@ -38,6 +38,7 @@ static const struct verb {
 } verbs[] = {
     {"run", weir_verb_run, "run a pipeline until a signal, stop-after or the end of its input"},
     {"check", weir_verb_check, "find every mistake of configuration files"},
+    {"plan", weir_verb_plan, "show which worker would run where, and why"},
     {"document", document, "print the reference of config or metrics"},
     {"version", version, "print the version"},
 };
@@ -48,7 +49,7 @@ static void usage(FILE *to)
     fputs("usage: weir VERB …\n", to);
     for (size_t i = 0; i < N_VERBS; i++)
         fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].help);
-    fputs("`weir run --help` and `weir check --help` show their options.\n", to);
+    fputs("`weir VERB --help` shows the options of run, check and plan.\n", to);
 }
 
 /* A standard descriptor that we were started without would be the number of the next file that is opened, and a device

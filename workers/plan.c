@@ -16,16 +16,17 @@
 #define MEMORY_STEP ((size_t)2 << 20)
 
 const char *const weir_distance_names[WEIR_DISTANCES] = {
-    "one CPU", "one core", "one cache", "one node", "one package", "two packages"};
+    "on one CPU", "in one core", "under one cache", "in one node", "in one package", "across packages"};
 
 enum weir_distance weir_cpu_distance(const struct weir_cpu *a, const struct weir_cpu *b)
 {
-    return a->cpu == b->cpu                                 ? WEIR_DISTANCE_CPU
-           : a->core == b->core                             ? WEIR_DISTANCE_CORE
-           : a->cache == b->cache && a->cache != UINT32_MAX ? WEIR_DISTANCE_CACHE
-           : a->package != b->package                       ? WEIR_DISTANCE_MACHINE
-           : a->node == b->node                             ? WEIR_DISTANCE_NODE
-                                                            : WEIR_DISTANCE_PACKAGE;
+    if (a->core == b->core)
+        return a->cpu == b->cpu ? WEIR_DISTANCE_CPU : WEIR_DISTANCE_CORE;
+    if (a->cache == b->cache && a->cache != UINT32_MAX)
+        return WEIR_DISTANCE_CACHE;
+    if (a->node == b->node && (a->node >= 0 || a->package == b->package))
+        return WEIR_DISTANCE_NODE;
+    return a->package == b->package ? WEIR_DISTANCE_PACKAGE : WEIR_DISTANCE_MACHINE;
 }
 
 /* ---- choosing a CPU ---- */
@@ -80,7 +81,7 @@ static int64_t homeliness(const struct choice *c, const struct weir_plan_worker 
     return sum;
 }
 
-enum { LOAD, CORE_LOAD, NEAR, ISOLATED, KIND, NOT_FIRST, HOME, ROOM, CRITERIA };
+enum { LOAD, CORE_LOAD, NEAR, MEMORY, ISOLATED, KIND, NOT_FIRST, HOME, ROOM, CRITERIA };
 
 static void rate(
     const struct choice *c, const struct weir_plan_worker *w, uint32_t i, int64_t score[CRITERIA])
@@ -90,6 +91,7 @@ static void rate(
     score[LOAD] = -(int64_t)c->load[i];
     score[CORE_LOAD] = -(int64_t)core_load(c, at->core);
     score[NEAR] = 2 * __builtin_popcountll(ports & at->near) + __builtin_popcountll(ports & at->package_near);
+    score[MEMORY] = at->node >= 0;
     score[ISOLATED] = at->isolated;
     score[KIND] = at->kind;
     score[NOT_FIRST] = at->core != c->first_core;
@@ -161,7 +163,7 @@ static void explain_neighbours(const struct choice *c, const struct weir_plan_wo
     if (farthest == WEIR_DISTANCE_CACHE)
         fputs("; under one cache with all that feed it", to);
     else
-        fprintf(to, "; %s/%u, which feeds it, is under another cache (%s)", c->plan->pools[far->pool].name,
+        fprintf(to, "; not under one cache with %s/%u, which feeds it (%s)", c->plan->pools[far->pool].name,
             far->index, weir_distance_names[farthest]);
 }
 
@@ -183,6 +185,8 @@ static char *explain(const struct choice *c, const struct weir_plan_worker *w)
     else
         fputs("a core of its own", to);
     explain_ports(c, w, to);
+    if (w->at->node < 0 && c->plan->topology->n_nodes != 0)
+        fputs("; without memory of its own: no core that has some is left", to);
     if (w->at->isolated)
         fputs("; isolated", to);
     else if (any_cpu(c, 0, true, 0, false))
@@ -218,6 +222,12 @@ static void place_control(struct weir_plan *plan, const struct choice *c)
                 plan->control_cpus[plan->n_control_cpus++] = at->cpu;
         }
     }
+}
+
+static int compare_cpus(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    return (a > b) - (a < b);
 }
 
 static void list_nodes(struct weir_plan *plan)
@@ -286,6 +296,7 @@ static bool place(struct weir_plan *plan)
         fine &= w->why != NULL;
     }
     place_control(plan, &c);
+    qsort(plan->control_cpus, plan->n_control_cpus, sizeof *plan->control_cpus, compare_cpus);
     free(c.load);
     return fine;
 }

@@ -46,7 +46,7 @@ struct weir_plan {
     uint32_t n_pools;
     uint32_t n_workers;
     struct weir_plan_worker *workers; /* pool by pool, in the order of the pools */
-    uint32_t *control_cpus;           /* where everything that is no worker runs */
+    uint32_t *control_cpus;           /* where everything that is no worker runs; ascending */
     uint32_t n_control_cpus;
     const char *control_why;
     uint64_t n_mbufs;
@@ -57,7 +57,7 @@ struct weir_plan {
     uint32_t n_nodes;
 };
 
-/* How far two CPUs are from each other, as the machine describes it. */
+/* How far two CPUs are from each other, as the machine describes it; names as in `2 rings under one cache`. */
 enum weir_distance {
     WEIR_DISTANCE_CPU,
     WEIR_DISTANCE_CORE,
@@ -71,8 +71,8 @@ extern const char *const weir_distance_names[WEIR_DISTANCES];
 enum weir_distance weir_cpu_distance(const struct weir_cpu *, const struct weir_cpu *);
 
 /* A plan for these pools, whose `pools`, `workers` and `control_cpus` it owns; NULL = no memory. Each worker in turn
- * gets the best CPU that is left: without a worker, then near its ports, isolated, fast, not the one the kernel
- * starts on, under one cache with its neighbours in the pipeline. */
+ * gets the best CPU that is left: without a worker, then near its ports, with memory, isolated, fast, not the one the
+ * kernel starts on, under one cache with its neighbours in the pipeline. */
 struct weir_plan *weir_plan_new(
     const struct weir_topology *, const struct weir_plan_pool *, uint32_t n_pools);
 void weir_plan_free(struct weir_plan *);

@@ -49,6 +49,7 @@ static bool parse_list(const char *list, hwloc_const_cpuset_t all, hwloc_cpuset_
 static bool load_machine(hwloc_topology_t machine, const char *file, char *error, size_t size)
 {
     hwloc_topology_set_io_types_filter(machine, HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
+    hwloc_topology_set_type_filter(machine, HWLOC_OBJ_MISC, HWLOC_TYPE_FILTER_KEEP_ALL); /* our marks */
     if (file != NULL && hwloc_topology_set_xml(machine, file) != 0) {
         snprintf(
             error, size, "%s: hwloc cannot read it: %s; `lstopo FILE.xml` writes one", file, strerror(errno));

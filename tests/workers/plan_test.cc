@@ -155,7 +155,7 @@ TEST(Plan, WhereThereIsNoRoomThePlanSaysSo)
     Planned p(m, 1, 2);
     EXPECT_EQ(p.cpus(), (Cpus{2, 3, 1}));
     EXPECT_TRUE(p.says(2, "not local to nic (node 1), whose cores all have workers")) << p[2].why;
-    EXPECT_TRUE(p.says(2, "in/0, which feeds it, is under another cache (two packages)")) << p[2].why;
+    EXPECT_TRUE(p.says(2, "not under one cache with in/0, which feeds it (across packages)")) << p[2].why;
     Machine forbidden(2, 1, 1, 2);
     forbidden.device(0, 7);
     Planned q(forbidden, 1);
@@ -180,7 +180,7 @@ TEST(Plan, APipelineThatFitsUnderACacheIsPutThere)
     Planned p(Machine(1, 1, 3, 4), 1, 4, 1);
     EXPECT_EQ(p.cpus(), (Cpus{4, 5, 6, 7, 1, 2}));
     EXPECT_TRUE(p.says(1, "under one cache with all that feed it")) << p[1].why;
-    EXPECT_TRUE(p.says(4, "in/0, which feeds it, is under another cache (one node)")) << p[4].why;
+    EXPECT_TRUE(p.says(4, "not under one cache with in/0, which feeds it (in one node)")) << p[4].why;
 }
 
 TEST(Plan, IsolatedAndFastCoresArePreferred)
