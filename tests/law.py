@@ -142,7 +142,7 @@ def tree(root):
     """(path, text) of each text file that is not built."""
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(f for f in folders if not f.startswith((".git", "__pycache__", "build")))
-        for name in sorted(files):
+        for name in sorted(set(files) - {".git"}):  # of a worktree it is a file
             full = os.path.join(folder, name)
             try:
                 with open(full, encoding="utf-8") as file:
