@@ -67,6 +67,7 @@ static const struct weir_key_row *rows(
             .min = params[i].min,
             .max = params[i].max,
             .words = params[i].words,
+            .needs_order = params[i].needs_order,
             .reload = params[i].reload,
             .help = params[i].help};
     for (const struct later *l = later; l->table != NULL; l++)

@@ -43,7 +43,8 @@ static bool makes_key(const struct weir_key_table *t)
 
 static void check_inbox(const struct weir_draft *d, uint32_t i)
 {
-    static const enum weir_pool_key inbox[] = {WEIR_POOL_SHARD_BY, WEIR_POOL_ON_FULL, WEIR_POOL_DEPTH};
+    static const enum weir_pool_key inbox[] = {
+        WEIR_POOL_SHARD_BY, WEIR_POOL_ON_FULL, WEIR_POOL_DEPTH, WEIR_POOL_ORDER};
     const struct weir_config_pool *pool = pool_at(d, i);
     const struct weir_value *values = d->pools[i].values;
     for (size_t k = 0; k < sizeof inbox / sizeof inbox[0]; k++) {
@@ -52,13 +53,20 @@ static void check_inbox(const struct weir_draft *d, uint32_t i)
         if (pool->fed_by_ports && written(v)) {
             weir_complain(d->complaints, v->place,
                 "`%s` is for an inbox, and pool `%s` is fed by ports; remove it", row->key, pool->name);
-        } else if (!pool->fed_by_ports && !v->set && row->optional) {
+        } else if (!pool->fed_by_ports && !v->set && row->optional && inbox[k] != WEIR_POOL_ORDER) {
             FILE *to = weir_complaint_begin(d->complaints, pool->place);
             fprintf(to, "pool `%s` is fed by pools and needs `%s`; allowed: ", pool->name, row->key);
             weir_row_write_allowed(row, to);
             weir_complaint_end(d->complaints);
         }
     }
+    /* With one worker it only allows what does not happen; with shards it takes back what they promise. */
+    const struct weir_value *order = &values[WEIR_POOL_ORDER];
+    if (!pool->fed_by_ports && order->set && pool->shard_by != WEIR_SHARD_BY_NONE)
+        weir_complain(d->complaints, order->place,
+            "`order: relaxed` has no effect in pool `%s`, whose shards keep the order; remove it, or write "
+            "`shard-by: none`",
+            pool->name);
 }
 
 static void check_depth(const struct weir_draft *d, uint32_t i)
@@ -69,6 +77,38 @@ static void check_depth(const struct weir_draft *d, uint32_t i)
     uint64_t below = UINT64_C(1) << (63 - __builtin_clzll(v->number));
     weir_complain(d->complaints, v->place, "depth `%s` is no power of two; allowed: %lu, %lu", v->text,
         (unsigned long)below, (unsigned long)below * 2);
+}
+
+/* Several workers that share one inbox packet by packet: what left in order arrives in any. */
+static bool spreads(const struct weir_draft *d, uint32_t i)
+{
+    const struct weir_config_pool *pool = pool_at(d, i);
+    return !pool->fed_by_ports && written(&d->pools[i].values[WEIR_POOL_SHARD_BY]) &&
+           pool->shard_by == WEIR_SHARD_BY_NONE && pool->workers > 1;
+}
+
+/* The value with which a stage needs the packets of a flow in order, or NULL. `row`: which could, or NULL. */
+static const struct weir_value *order_needed(
+    const struct weir_config_stage *s, const struct weir_key_row **row)
+{
+    const struct weir_key_row *rows = s->table->rows;
+    *row = NULL;
+    for (size_t k = 0; rows != NULL && rows[k].key != NULL; k++) {
+        if (rows[k].needs_order == NULL)
+            continue;
+        *row = &rows[k];
+        if (s->values != NULL && s->values[k].set && strcmp(s->values[k].text, rows[k].needs_order) == 0)
+            return &s->values[k];
+    }
+    return NULL;
+}
+
+/* Nobody sees in which order the packets of this pool leave: they end in a stage that could check it, and does not. */
+static bool order_is_nothing_to(const struct weir_config_pool *pool)
+{
+    const struct weir_config_stage *last = &pool->stages[pool->n_stages - 1];
+    const struct weir_key_row *could;
+    return last->table->terminal && order_needed(last, &could) == NULL && could != NULL;
 }
 
 static void check_workers(const struct weir_draft *d, uint32_t i)
@@ -88,11 +128,11 @@ static void check_workers(const struct weir_draft *d, uint32_t i)
         return;
     }
     const struct weir_value *shard_by = &draft->values[WEIR_POOL_SHARD_BY];
-    if (written(shard_by) && pool->shard_by == WEIR_SHARD_BY_NONE)
+    bool known = pool->n_stages > 0 && pool->stages[pool->n_stages - 1].table != NULL;
+    if (known && spreads(d, i) && !draft->values[WEIR_POOL_ORDER].set && !order_is_nothing_to(pool))
         weir_complain(d->complaints, shard_by->place,
-            "pool `%s` has %u workers without shards, which reorders the packets of a flow; write `shard-by: "
-            "flow`, or "
-            "`workers: 1`",
+            "pool `%s` has %u workers without shards, which reorders the packets of a flow; write `order: "
+            "relaxed` if it may, or `shard-by: flow`, or `workers: 1`",
             pool->name, pool->workers);
 }
 
@@ -112,12 +152,12 @@ static void check_stages(const struct weir_draft *d, uint32_t i)
             weir_complain(d->complaints, s->place,
                 "`%s` works only in a pool fed by ports, and pools feed `%s`; move it there", s->table->name,
                 pool->name);
-        if (s->table->keyed && pool->fed_by_ports && pool->workers > 1)
+        if (s->table->keyed && pool->workers > 1 && (pool->fed_by_ports || spreads(d, i)))
             weir_complain(d->complaints, s->place,
-                "`%s` keeps state of each flow, and pool `%s` has %u workers without shards; put it in a "
-                "pool behind, "
-                "with `shard-by: flow`, or write `workers: 1`",
-                s->table->name, pool->name, pool->workers);
+                "`%s` keeps state of each flow, and pool `%s` has %u workers without shards; %s `shard-by: "
+                "flow`, or write `workers: 1`",
+                s->table->name, pool->name, pool->workers,
+                pool->fed_by_ports ? "put it in a pool behind, with" : "write");
     }
 }
 
@@ -353,6 +393,27 @@ static void check_reach(const struct weir_draft *d, uint32_t i)
             check_port_map(d, i, &pool->stages[k]);
 }
 
+static void check_order(const struct weir_draft *d, uint32_t i)
+{
+    const struct weir_config_pool *pool = pool_at(d, i);
+    int32_t reorders = spreads(d, i) ? (int32_t)i : -1;
+    for (uint32_t k = 0; !pool->fed_by_ports && reorders < 0 && k < pool->n_from; k++)
+        reorders = d->pools[pool->from[k]].reorders;
+    d->pools[i].reorders = reorders;
+    for (uint32_t k = 0; reorders >= 0 && k < pool->n_stages; k++) {
+        const struct weir_key_row *row;
+        const struct weir_value *needed = order_needed(&pool->stages[k], &row);
+        if (needed == NULL)
+            continue;
+        const struct weir_config_pool *where = pool_at(d, (uint32_t)reorders);
+        weir_complain(d->complaints, needed->place,
+            "`%s: %s` needs the packets of a flow in order, and pool `%s` has %u workers without shards; "
+            "write "
+            "`shard-by: flow` or `workers: 1` there, or leave it out",
+            row->key, needed->text, where->name, where->workers);
+    }
+}
+
 void weir_check(struct weir_draft *d)
 {
     uint32_t order[WEIR_POOLS_LIMIT];
@@ -376,6 +437,7 @@ void weir_check(struct weir_draft *d)
         check_end(d, order[i]);
         check_keys(d, order[i]);
         check_reach(d, order[i]);
+        check_order(d, order[i]);
     }
     reorder(d, order);
 }

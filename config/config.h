@@ -41,6 +41,7 @@ struct weir_key_row {
     bool optional;            /* may be absent without a default */
     uint64_t min, max;        /* 0,0 = no bound */
     const char *const *words; /* NULL-terminated */
+    const char *needs_order;  /* stages only: the word with which it needs the packets of a flow in order */
     bool reload;              /* else restart */
     const char *help;
     const char *not_yet; /* known to the grammar, not to this version: text of the error; NULL = works */

@@ -20,6 +20,7 @@ static const char *const memory_words[] = {"auto", "hugepages", "normal", NULL};
 static const char *const log_words[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const shard_by_words[] = {"none", "flow", NULL};
 static const char *const on_full_words[] = {"block", "drop", NULL};
+static const char *const order_words[] = {"relaxed", NULL};
 
 const struct weir_key_row weir_top_rows[] = {
     [WEIR_TOP_VERSION] =
@@ -88,7 +89,6 @@ const struct weir_key_row weir_port_rows[] = {
         .not_yet = later},
     {.key = "queues", .type = WEIR_TYPE_COUNT, .help = "Receive queues.", .not_yet = later},
     {.key = "mtu", .type = WEIR_TYPE_BYTES, .help = "Largest frame.", .not_yet = later},
-    {.key = "order", .type = WEIR_TYPE_WORD, .help = "relaxed: packets may be reordered.", .not_yet = later},
     {.key = NULL},
 };
 
@@ -127,6 +127,12 @@ const struct weir_key_row weir_pool_rows[] = {
         .min = 1,
         .max = 64,
         .help = "Polling loops, each on a CPU of its own while there are enough."},
+    [WEIR_POOL_ORDER] = {.key = "order",
+        .type = WEIR_TYPE_WORD,
+        .optional = true,
+        .words = order_words,
+        .help = "relaxed: several workers without shards may reorder the packets of a flow. Only with "
+                "`shard-by: none`."},
     {.key = "take",
         .type = WEIR_TYPE_LIST,
         .help = "Classes that this pool takes of one that two share.",

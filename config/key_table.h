@@ -40,6 +40,7 @@ enum weir_pool_key {
     WEIR_POOL_ON_FULL,
     WEIR_POOL_DEPTH,
     WEIR_POOL_WORKERS,
+    WEIR_POOL_ORDER,
     WEIR_POOL_KEYS
 };
 extern const struct weir_key_row weir_top_rows[], weir_port_rows[], weir_pool_rows[]; /* end with key NULL */

@@ -52,6 +52,7 @@ struct weir_param {
     const char *unset;        /* default as a user would write it; NULL = required */
     uint64_t min, max;        /* in the type's unit; 0,0 = no bound */
     const char *const *words; /* NULL-terminated; WORD, and the words that SIZE also takes */
+    const char *needs_order;  /* the word with which the stage needs the packets of a flow in order */
     bool reload;              /* may change in a running weir */
     const char *help;
 };

@@ -386,6 +386,7 @@ static bool build_inputs_from_pools(struct weir_runtime *rt, const struct weir_p
             if (producer->outputs == NULL || producer->route == NULL)
                 return false;
             weir_route_spread(producer->route, pool->n_workers);
+            producer->deals = pool->config->shard_by == WEIR_SHARD_BY_NONE && pool->n_workers > 1;
             producer->drop_when_full = pool->config->on_full == WEIR_ON_FULL_DROP;
             for (uint32_t c = 0; c < pool->n_workers; c++)
                 if (!build_ring(rt, p, pool->first_worker + c, pool->config->depth))

@@ -123,6 +123,21 @@ static inline void dispatch(struct weir_worker *w)
             push(w, &w->outputs[i]);
 }
 
+/* Without shards: the whole batch to the next in turn. */
+static void deal(struct weir_worker *w)
+{
+    struct weir_batch *batch = &w->batch;
+    if (batch->n == 0)
+        return;
+    struct weir_output *o = &w->outputs[w->next_output];
+    if (++w->next_output == w->n_outputs)
+        w->next_output = 0;
+    __builtin_memcpy(o->remainder + o->n, batch->desc, batch->n * sizeof batch->desc[0]);
+    o->n += batch->n;
+    w->n_remaindered += batch->n;
+    push(w, o);
+}
+
 static void settle_slow(struct weir_worker *w);
 static bool inputs_ended_slow(struct weir_worker *w);
 static enum weir_step discard_slow(struct weir_worker *w);
@@ -153,7 +168,9 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
     hold(w, w->batch.n);
     process(w);
     weir_plant(w, &w->batch);
-    if (w->n_outputs != 0)
+    if (w->deals)
+        deal(w);
+    else if (w->n_outputs != 0)
         dispatch(w);
     if (!full || w->steps.value % PUBLISH_STEPS == 0)
         publish(w);

@@ -65,12 +65,13 @@ struct weir_worker {
     uint32_t n_outputs;
     bool drop_when_full; /* on-full of the consuming pool's inbox */
     struct weir_route *route;
+    bool deals;  /* the consuming pool has no shards and several workers: whole batches in turn, no route */
     bool yields; /* shares its CPU with another worker */
     uint32_t pool, index, lcore, cpu;
     struct weir_ring *command_ring; /* control thread's end of `commands` */
 
     /* The worker's own. */
-    uint32_t next_input;
+    uint32_t next_input, next_output;
     uint32_t n_remaindered; /* packets in all remainders */
     bool draining, discarding, quitting;
     struct weir_stage_env env;

@@ -25,6 +25,7 @@ static const struct weir_param sink_param_table[] = {
         .offset = offsetof(struct sink_params, check),
         .unset = "none",
         .words = check_words,
+        .needs_order = "order",
         .help = "order: read the stamps of generator ports and count what is missing, reordered, duplicated. "
                 "Needs "
                 "one worker or a sharded inbox."},

@@ -13,8 +13,9 @@ enum { REASON_UNMAPPED, REASON_ABOVE_MTU, REASON_TX_FULL };
 static const char *const reasons[] = {"unmapped_port", "above_mtu", "tx_full", NULL};
 
 static const struct weir_param params[] = {
-    {"*", WEIR_PARAM_PORT_MAP, 0, NULL, 0, 0, NULL, false,
-        "input port: output port; every port that feeds the pool"},
+    {.key = "*",
+        .type = WEIR_PARAM_PORT_MAP,
+        .help = "input port: output port; every port that feeds the pool"},
     {.key = NULL},
 };
 

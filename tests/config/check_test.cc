@@ -174,18 +174,53 @@ TEST(Check, APortIsPolledByOneWorker)
     EXPECT_EQ(errors(on_ab("  p: {from: [a, b], workers: 2, stages: [sink]}\n")), "");
 }
 
-TEST(Check, WorkersWithoutShardsWouldReorder)
+/* A pool behind `in` with several workers and no shards, then what it feeds. */
+std::string spread(const std::string &keys, const std::string &rest = "")
 {
-    EXPECT_EQ(errors(on_g(std::string(in) +
-                          "  p: {from: [in], shard-by: none, on-full: block, workers: 2, stages: [sink]}\n")),
-        "t.yaml:5:29: pool `p` has 2 workers without shards, which reorders the packets of a flow; write "
-        "`shard-by: "
-        "flow`, or `workers: 1`\n");
-    EXPECT_EQ(errors(on_g(std::string(in) +
-                          "  p: {from: [in], shard-by: none, on-full: block, workers: 2, stages: [burn]}\n"
-                          "  q: {from: [p], shard-by: flow, on-full: block, workers: 2, stages: [sink]}\n")),
-        "t.yaml:5:29: pool `p` has 2 workers without shards, which reorders the packets of a flow; write "
-        "`shard-by: flow`, or `workers: 1`\n");
+    return on_g(in + ("  p: {from: [in], shard-by: none, on-full: block, " + keys + "}\n") + rest);
+}
+
+TEST(Check, WorkersWithoutShardsNeedOrderRelaxed)
+{
+    const char what[] = "t.yaml:5:29: pool `p` has 2 workers without shards, which reorders the packets of a "
+                        "flow; write `order: relaxed` if it may, or `shard-by: flow`, or `workers: 1`\n";
+    const char more[] = "  q: {from: [p], shard-by: flow, on-full: block, workers: 2, stages: [sink]}\n";
+    EXPECT_EQ(errors(spread("workers: 2, stages: [burn]", more)), what);
+    EXPECT_EQ(errors(spread("workers: 2, order: relaxed, stages: [burn]", more)), "");
+    EXPECT_EQ(errors(spread("workers: 2, stages: [burn, sink]")), "") << "nobody sees the order";
+    const std::string out =
+        "version: 1\nports: {a: {vdev: x}}\npools:\n  in: {from: [a], stages: [validate]}\n"
+        "  p: {from: [in], shard-by: none, on-full: block, workers: 2, ";
+    EXPECT_EQ(errors(out + "stages: [{transmit: {a: a}}]}\n"), what);
+    EXPECT_EQ(errors(out + "order: relaxed, stages: [{transmit: {a: a}}]}\n"), "");
+}
+
+TEST(Check, OrderRelaxedIsForAnInboxWithoutShards)
+{
+    EXPECT_EQ(errors(spread("workers: 1, order: relaxed, stages: [sink]")), "")
+        << "allowed and not made use of: `--set pools.p.workers=1` is no mistake";
+    EXPECT_EQ(
+        errors(on_g(std::string(in) +
+                    "  p: {from: [in], shard-by: flow, on-full: drop, order: relaxed, stages: [sink]}\n")),
+        "t.yaml:5:57: `order: relaxed` has no effect in pool `p`, whose shards keep the order; remove it, or "
+        "write `shard-by: none`\n");
+    EXPECT_EQ(errors(on_g("  p: {from: [g], order: relaxed, stages: [sink]}\n")),
+        "t.yaml:4:25: `order` is for an inbox, and pool `p` is fed by ports; remove it\n");
+}
+
+TEST(Check, OrderIsNotCheckedWhereNothingKeepsIt)
+{
+    const char check[] =
+        "  q: {from: [p], shard-by: flow, on-full: block, stages: [{sink: {check: order}}]}\n";
+    EXPECT_EQ(errors(spread("workers: 2, order: relaxed, stages: [burn]", check)),
+        "t.yaml:6:74: `check: order` needs the packets of a flow in order, and pool `p` has 2 workers "
+        "without "
+        "shards; write `shard-by: flow` or `workers: 1` there, or leave it out\n");
+    EXPECT_EQ(errors(spread("workers: 2, order: relaxed, stages: [{sink: {check: order}}]")),
+        "t.yaml:5:103: `check: order` needs the packets of a flow in order, and pool `p` has 2 workers "
+        "without "
+        "shards; write `shard-by: flow` or `workers: 1` there, or leave it out\n");
+    EXPECT_EQ(errors(spread("workers: 1, order: relaxed, stages: [burn]", check)), "");
 }
 
 TEST(Check, StateOfAFlowNeedsOneWorkerOrShards)
@@ -194,6 +229,9 @@ TEST(Check, StateOfAFlowNeedsOneWorkerOrShards)
         "t.yaml:4:52: `meter` keeps state of each flow, and pool `p` has 2 workers without shards; put it in "
         "a pool "
         "behind, with `shard-by: flow`, or write `workers: 1`\n");
+    EXPECT_EQ(errors(spread("workers: 2, order: relaxed, stages: [meter, sink]")),
+        "t.yaml:5:88: `meter` keeps state of each flow, and pool `p` has 2 workers without shards; write "
+        "`shard-by: flow`, or write `workers: 1`\n");
     EXPECT_EQ(errors(on_ab("  p: {from: [a, b], stages: [validate, meter, sink]}\n")), "");
     EXPECT_EQ(errors(on_g(
                   std::string(in) +

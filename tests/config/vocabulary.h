@@ -47,12 +47,13 @@ inline const weir_vocabulary *vocabulary()
         row("stall-at", WEIR_TYPE_DURATION, "0s"), row("stall-for", WEIR_TYPE_DURATION, "0s"), end};
     static const weir_key_row meter[] = {
         row("max-flows", WEIR_TYPE_COUNT, "256k"), row("idle", WEIR_TYPE_DURATION, "30s"), end};
-    static const weir_key_row sink[] = {row("check", WEIR_TYPE_WORD, "none", 0, 0, check), end};
+    static weir_key_row sink[] = {row("check", WEIR_TYPE_WORD, "none", 0, 0, check), end};
     static const weir_key_row transmit[] = {row("*", WEIR_TYPE_PORT_MAP, nullptr), end};
 
     static weir_key_table kinds[6] = {}, stages[9] = {};
     static weir_vocabulary all = {};
     if (all.stages == nullptr) {
+        sink[0].needs_order = "order";
         kinds[0].name = "generator", kinds[0].rows = generator, kinds[0].receive_only = true;
         kinds[1].name = "file", kinds[1].string = true, kinds[1].receive_only = true;
         kinds[2].name = "vdev", kinds[2].string = true;

@@ -65,6 +65,17 @@ pools:
     stages: [meter, {{sink: {{check: order}}}}]
 """
 
+RELAXED = """
+version: 1
+listen: "off"
+ports:
+  gen: {{generator: {{flows: 1, rate: max, count: {count}}}}}
+pools:
+  ingress: {{from: [gen], stages: [validate]}}
+  work: {{from: [ingress], shard-by: none, order: relaxed, on-full: block, workers: 2, stages: [burn]}}
+  out: {{from: [work], shard-by: none, on-full: block, stages: [sink]}}
+"""
+
 
 def chain(**changes):
     values = {"flows": "64k", "size": 64, "rate": "max", "count": 100000, "on_full": "block", "depth": 1024,
@@ -108,6 +119,14 @@ class Slice(unittest.TestCase):
         self.assertLessEqual(flows, 6000, end)
         if not lab.SANITIZED:  # enough packets that each flow has one
             self.assertEqual(flows, 6000, end)
+
+    def test_without_shards_one_flow_is_shared_by_all_workers(self):
+        count = PACKETS // 50
+        end = lab.run(RELAXED.format(count=count), limit_s=300)
+        self.assertEqual((end.code, end["sent"], end["lost"], end["leaked"]), (0, count, 0, 0), end)
+        received = [w["received"] for w in end["workers"] if w["pool"] == "work"]
+        self.assertEqual(sum(received), count, end)
+        self.assertGreater(min(received), count // 4, end)
 
     def test_drop_counts_every_refusal(self):
         end = lab.run(chain(on_full="drop", count=PACKETS // 20, depth=64, cycles=5000), limit_s=900)

@@ -161,6 +161,46 @@ TEST_F(Worker, ABlockedDestinationHoldsUpTheOthersButKeepsTheirOrder)
     EXPECT_EQ(second, 20u);
 }
 
+TEST_F(Worker, WithoutShardsEachBatchGoesToTheNextInTurn)
+{
+    w->deals = true;
+    offer(2 * 32 + 10, 0); /* of one hash */
+    while (weir_worker_step(w.get(), 0) == WEIR_STEP_BUSY) {
+    }
+    EXPECT_EQ(fetch(1, 64, 32), 32u);
+    EXPECT_EQ(fetch(0, 32, 0), 32u);
+    EXPECT_EQ(fetch(0, 32, 64), 10u);
+    EXPECT_EQ(weir_counter_read(&w->held), 0u);
+}
+
+TEST_F(Worker, DealtBatchesThatAreRefusedAreKeptOrCounted)
+{
+    for (bool drop : {false, true}) {
+        w->deals = true;
+        w->drop_when_full = drop;
+        offer(250, 0);
+        while (weir_worker_step(w.get(), 0) == WEIR_STEP_BUSY) {
+        }
+        uint64_t refused = 0;
+        for (int i = 0; i < 2; i++)
+            refused += weir_counter_read(&outputs.get()[i].refused);
+        uint32_t got = 0;
+        for (int k = 0; k < 20; k++) {
+            for (int i = 0; i < 2; i++) {
+                weir_desc d[64];
+                uint32_t n = weir_ring_pop(&out[i]->consumer, d, 64);
+                for (uint32_t m = 0; m < n; m++)
+                    rte_pktmbuf_free(d[m].mbuf);
+                got += n;
+            }
+            weir_worker_step(w.get(), 0);
+        }
+        EXPECT_EQ(got + refused, 250u);
+        EXPECT_EQ(refused != 0, drop);
+        EXPECT_EQ(home(), POOL);
+    }
+}
+
 TEST_F(Worker, OnePacketAmongFullBatchesIsSeenWithinFourSteps)
 {
     offer(31, 0);
