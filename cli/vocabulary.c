@@ -123,6 +123,7 @@ static const struct weir_key_table *port_kinds(void)
             .help = d->help,
             .rows = d->params != NULL ? rows(d->kind, d->params, later_ports) : NULL,
             .string = d->params == NULL,
+            .check = d->check,
             .receive_only = !d->can_transmit};
     }
     add_later(to, n, later_ports);

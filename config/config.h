@@ -55,8 +55,9 @@ struct weir_key_table {
     const char *not_yet;             /* the whole stage or kind is not in this version */
     /* stages only */
     bool makes_key, needs_key, keyed, ports_only, terminal;
-    bool string;       /* port kinds only: the value is one string, no map */
-    bool receive_only; /* port kinds only: no stage can transmit to it */
+    bool string;                                      /* port kinds only: the value is one string, no map */
+    bool (*check)(const char *text, FILE *complaint); /* of that string; NULL = any may be right */
+    bool receive_only;                                /* port kinds only: no stage can transmit to it */
 };
 
 struct weir_vocabulary {

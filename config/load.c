@@ -421,6 +421,10 @@ static void load_kind(
         struct weir_value value = {0};
         load_written(l, row, index, &value);
         port->text = value.text;
+        if (value.set && port->kind->check != NULL) {
+            port->kind->check(value.text, weir_complaint_begin(l->draft.complaints, value.place));
+            weir_complaint_end(l->draft.complaints);
+        }
         return;
     }
     const struct subject s = {port->kind->name, NULL, place_at(l, index)};

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "dataplane/batch.h"
 #include "dataplane/stage.h"
@@ -63,6 +64,10 @@ struct weir_port_def {
     const struct weir_param *params; /* where the port's value is a map; NULL = the value is one string */
     size_t params_size;
     bool can_transmit;
+
+    /* Of a string, what needs no machine to be seen. False with cause and remedy written; open says the same. Any
+     * thread. NULL = any string may be right. */
+    bool (*check)(const char *text, FILE *complaint);
 
     /* Control thread. `params` is the plain struct, or the string. 0 or -errno with port->error filled: -EBADMSG for
      * bad data, -EPERM or -EACCES for permission, -EINVAL for an illegal parameter, else unavailable.

@@ -3,6 +3,7 @@
  * interface of the kernel. */
 #include "dataplane/port.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@
  * 16, less the Ethernet header. Sent: the driver puts it behind the header without its address. */
 #define AF_PACKET_RX_OVERHEAD 66
 #define AF_PACKET_TX_OVERHEAD 32
+#define AF_PACKET_AROUND (AF_PACKET_RX_OVERHEAD + FRAME_OVERHEAD + WEIR_VLAN_BYTES) /* an MTU, in a slot */
 #define MBUFS_MAX (RX_DESCRIPTORS + TX_DESCRIPTORS)
 
 /* What is known of drivers that does not come from their API. */
@@ -147,7 +149,10 @@ static void stats(struct weir_port *port, struct weir_port_stats *s)
 static const struct driver *driver_of(const char *device)
 {
     const struct driver *d = drivers;
-    while (strncmp(device, d->prefix, strlen(d->prefix)) != 0)
+    char name[RTE_DEV_NAME_MAX_LEN];
+    bool alias = strncmp(device, "eth_", 4) == 0; /* DPDK's old names, which still work */
+    snprintf(name, sizeof name, "%s%s", alias ? "net" : "", alias ? device + 3 : device);
+    while (strncmp(name, d->prefix, strlen(d->prefix)) != 0)
         d++;
     return d;
 }
@@ -192,16 +197,43 @@ static struct interface interface_of(const char *device)
     return i;
 }
 
+static bool is_af_packet(const char *device)
+{
+    return strcmp(driver_of(device)->prefix, "net_af_packet") == 0;
+}
+
+/* net_af_packet copies what it receives into one buffer: it must not be longer. The least is what an MTU of 68 needs,
+ * which the kernel does not go below. */
+static bool check_device(const char *device, FILE *complaint)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:";
+    char text[64];
+    size_t length = strcspn(device, ",");
+    if (length == 0 || length >= RTE_DEV_NAME_MAX_LEN || strspn(device, letters) != length) {
+        fprintf(complaint,
+            "`%.*s` is no device; allowed: a driver with a number, then its arguments, as in "
+            "net_null0,size=64",
+            80, device);
+        return false;
+    }
+    if (!is_af_packet(device) || argument(device, "framesz", text, sizeof text) == NULL)
+        return true;
+    unsigned long framesz = strtoul(text, NULL, 10);
+    if (text[0] != '\0' && text[strspn(text, "0123456789")] == '\0' && framesz >= AF_PACKET_AROUND + 68 &&
+        framesz <= WEIR_MBUF_ROOM)
+        return true;
+    fprintf(complaint,
+        "device %.*s: framesz=%s does not fit a packet buffer; allowed: %d .. %u; write framesz=%u or leave "
+        "it out",
+        (int)length, device, text, AF_PACKET_AROUND + 68, WEIR_MBUF_ROOM, WEIR_MBUF_ROOM);
+    return false;
+}
+
 /* Attach the device; on failure the driver's own words go into the error. */
 static int attach(struct weir_port *port, const char *device)
 {
     char name[RTE_DEV_NAME_MAX_LEN];
     size_t name_length = strcspn(device, ",");
-    if (name_length == 0 || name_length >= sizeof name) {
-        snprintf(port->error, sizeof port->error,
-            "`%s` is no device: it begins with a driver and a number, net_null0", device);
-        return -EINVAL;
-    }
     snprintf(name, sizeof name, "%.*s", (int)name_length, device);
 
     char *words = NULL;
@@ -245,20 +277,18 @@ static uint32_t af_packet_framesz(const char *device)
                                                                   : AF_PACKET_FRAMESZ;
 }
 
-/* net_af_packet copies what it receives into one buffer, and cuts what is longer than its slot: neither may happen. */
+/* net_af_packet cuts what is longer than its slot, which depends on the interface. */
 static int check_frame_room(struct weir_port *port, const char *device)
 {
-    if (strcmp(driver_of(device)->prefix, "net_af_packet") != 0)
-        return 0;
-    uint32_t framesz = af_packet_framesz(device);
-    if (framesz > WEIR_MBUF_ROOM) {
-        snprintf(port->error, sizeof port->error,
-            "device %s: framesz=%u is above the %u bytes of a packet buffer; use framesz=%u or leave it out",
-            device, framesz, WEIR_MBUF_ROOM, WEIR_MBUF_ROOM);
+    FILE *complaint = fmemopen(port->error, sizeof port->error, "w");
+    bool fine = complaint != NULL && check_device(device, complaint);
+    if (complaint != NULL)
+        fclose(complaint);
+    if (!fine)
         return -EINVAL;
-    }
-    const uint32_t around = AF_PACKET_RX_OVERHEAD + FRAME_OVERHEAD + WEIR_VLAN_BYTES;
-    uint32_t most = framesz > around ? framesz - around : 0;
+    if (!is_af_packet(device))
+        return 0;
+    uint32_t most = af_packet_framesz(device) - AF_PACKET_AROUND;
     struct interface i = interface_of(device);
     if (i.mtu <= most)
         return 0;
@@ -277,7 +307,7 @@ static void limit_frames(struct weir_port *port, const char *device, const struc
     rte_eth_dev_get_mtu(d->id, &mtu);
     port->max_frame = (i.mtu != 0 ? i.mtu : mtu) + FRAME_OVERHEAD;
     uint32_t room = UINT32_MAX;
-    if (strcmp(d->driver->prefix, "net_af_packet") == 0)
+    if (is_af_packet(device))
         room = af_packet_framesz(device) - AF_PACKET_TX_OVERHEAD;
     else if (i.mtu != 0)
         room = WEIR_MBUF_ROOM;
@@ -445,6 +475,30 @@ static void stop(struct weir_port *port)
     rte_eth_dev_stop(d->id);
 }
 
+/* DOMAIN:BUS:DEVICE.FUNCTION, as lspci -D shows it. */
+static bool check_address(const char *text, FILE *complaint)
+{
+    static const char form[] = "xxxx:xx:xx.x";
+    size_t i = 0;
+    while (form[i] != '\0' && (form[i] == 'x' ? isxdigit((unsigned char)text[i]) != 0 : text[i] == form[i]))
+        i++;
+    if (form[i] == '\0' && text[i] == '\0')
+        return true;
+    fprintf(complaint, "`%.40s` is no PCI address; allowed: one like 0000:3b:00.0, as `lspci -D` shows them",
+        text);
+    return false;
+}
+
+static bool check_name(const char *text, FILE *complaint)
+{
+    if (strlen(text) < IFNAMSIZ && strcspn(text, "/ ,") == strlen(text))
+        return true;
+    fprintf(complaint,
+        "`%.40s` is no name of an interface; allowed: at most %d characters, without / and comma", text,
+        IFNAMSIZ - 1);
+    return false;
+}
+
 static void behind(const void *given, char *name, size_t size)
 {
     if (argument(given, "iface", name, size) == NULL)
@@ -469,6 +523,7 @@ static uint32_t mbufs_held(const void *given)
 const struct weir_port_def weir_port_vdev = {
     .kind = "vdev",
     .help = "any DPDK device string, such as net_af_packet0,iface=eth1",
+    .check = check_device,
     .open = open_device,
     .device = behind,
     ON_A_DEVICE,
@@ -477,6 +532,7 @@ const struct weir_port_def weir_port_vdev = {
 const struct weir_port_def weir_port_pci = {
     .kind = "pci",
     .help = "a network card that vfio-pci or uio has, by its address, such as 0000:3b:00.0",
+    .check = check_address,
     .open = open_pci,
     .device = itself,
     ON_A_DEVICE,
@@ -485,6 +541,7 @@ const struct weir_port_def weir_port_pci = {
 const struct weir_port_def weir_port_interface = {
     .kind = "interface",
     .help = "an interface of the kernel, through AF_XDP, else AF_PACKET",
+    .check = check_name,
     .open = open_interface,
     .device = itself,
     ON_A_DEVICE,

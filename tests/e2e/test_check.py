@@ -83,6 +83,14 @@ class Check(unittest.TestCase):
         self.assertIn("memory: auto # default\n", said)
         self.assertIn('vdev: "net_null0,size=60" # -:6:', said)
 
+    def test_a_device_string_is_checked_at_its_place(self):
+        for device, what in (("net_af_packet0,iface=lo,framesz=4096", "framesz=4096"), ("/dev/eth1", "is no device")):
+            done = check("-", text=GOOD.replace("net_null0,size=60", device))
+            self.assertEqual(done.returncode, 78)
+            self.assertRegex(done.stderr, f"^<stdin>:6:13: .*{what}.*; allowed: .*\\n$")
+            done = check("--set", "ports.b.vdev=" + device, "-", text=GOOD)
+            self.assertRegex(done.stderr, f"^--set ports.b.vdev: .*{what}")
+
     def test_a_full_disk_is_not_silent(self):
         if not os.path.exists("/dev/full"):
             self.skipTest("no /dev/full")

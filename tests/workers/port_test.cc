@@ -341,6 +341,40 @@ TEST_F(Port, ADeviceErrorNamesTheDeviceAndTheCause)
     EXPECT_NE(open(weir_port_vdev, "net_nonsense3,foo=bar"), 0);
     EXPECT_NE(std::string(port->error).find("net_nonsense3"), std::string::npos);
     EXPECT_EQ(open(weir_port_vdev, ",x"), -EINVAL);
+    EXPECT_STREQ(port->error, "`,x` is no device; allowed: a driver with a number, then its arguments, as in "
+                              "net_null0,size=64");
+}
+
+TEST_F(Port, ADeviceStringIsCheckedWithoutTheMachine)
+{
+    const struct {
+        const char *device, *said; /* said: a part of it, NULL = fine */
+    } cases[] = {
+        {"net_null0", nullptr},
+        {"net_null0,framesz=9000", nullptr}, /* not this driver's */
+        {"net_nonsense3,foo=bar", nullptr},  /* only the machine knows its drivers */
+        {"net_af_packet0,iface=eth1", nullptr},
+        {"net_af_packet0,iface=eth1,framesz=2048", nullptr},
+        {"net_af_packet0,iface=eth1,framesz=152", nullptr},
+        {"net_af_packet0,framesz=2049", "framesz=2049 does not fit a packet buffer; allowed: 152 .. 2048"},
+        {"eth_af_packet0,framesz=4096,qpairs=2", "device eth_af_packet0: framesz=4096"},
+        {"net_af_packet0,framesz=151", "framesz=151"},
+        {"net_af_packet0,framesz=", "framesz="},
+        {"net_af_packet0,framesz=2k", "framesz=2k"},
+        {"net_af_packet0,framesz=99999999999999999999", "framesz=9999"},
+        {",", "is no device"},
+        {"/dev/eth1", "is no device"},
+        {"net_null0 ,size=64", "is no device"},
+        {"0123456789012345678901234567890123456789012345678901234567890123", "is no device"},
+    };
+    for (const auto &c : cases) {
+        char said[512] = "";
+        FILE *complaint = fmemopen(said, sizeof said, "w");
+        EXPECT_EQ(weir_port_vdev.check(c.device, complaint), c.said == nullptr) << c.device;
+        fclose(complaint);
+        EXPECT_NE(std::string(said).find(c.said != nullptr ? c.said : ""), std::string::npos) << said;
+        EXPECT_EQ(said[0] != '\0', c.said != nullptr) << said;
+    }
 }
 
 } // namespace
