@@ -173,8 +173,8 @@ static void find_consumers(const struct weir_draft *d)
             struct weir_draft_pool *from = &d->pools[pool->from[k]];
             if (from->consumer >= 0)
                 weir_complain(d->complaints, d->pools[i].from_places[k],
-                    "pool `%s` feeds `%s` already; a second needs `take`, which comes in a later version of "
-                    "weir",
+                    "pool `%s` feeds `%s` already; remove it here or there: a second needs `take`, which "
+                    "comes in a later version of weir",
                     pool_at(d, pool->from[k])->name, pool_at(d, (uint32_t)from->consumer)->name);
             else
                 from->consumer = (int32_t)i;
@@ -194,8 +194,8 @@ static void check_ports_used(const struct weir_draft *d)
             int32_t *by = &polled_by[pool->from[k]];
             if (*by >= 0)
                 weir_complain(d->complaints, d->pools[i].from_places[k],
-                    "port `%s` is polled by pool `%s` already", config->ports[pool->from[k]].name,
-                    pool_at(d, (uint32_t)*by)->name);
+                    "port `%s` is polled by pool `%s` already; remove it here or there",
+                    config->ports[pool->from[k]].name, pool_at(d, (uint32_t)*by)->name);
             else
                 *by = (int32_t)i;
             used[pool->from[k]] = true;
@@ -282,6 +282,7 @@ static void complain_cycle(const struct weir_draft *d, int32_t *position, uint32
     fprintf(to, "pools feed each other in a circle: %s", pool_at(d, pool)->name);
     for (uint32_t k = 1; k <= length; k++) /* the path goes upstream */
         fprintf(to, " → %s", pool_at(d, path[start + (first - start + length - k) % length])->name);
+    fputs("; begin with a port", to);
     weir_complaint_end(d->complaints);
     for (uint32_t k = start; k < n; k++)
         position[path[k]] = 0;

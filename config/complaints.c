@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/key_table.h"
+
 #define SHOWN_BYTES_MAX 60
 #define GUESSED_BYTES_MAX 40
+#define NAMES_MAX 8
 
 /* ---- collecting ---- */
 
@@ -167,4 +170,17 @@ void weir_guess_write(const struct weir_guess *g, FILE *to)
 {
     if (g->best != NULL)
         fprintf(to, "; did you mean `%s`?", g->best);
+}
+
+void weir_names_write(struct weir_names *names, const char *name, FILE *to)
+{
+    if (name == NULL || !weir_name_fits(name))
+        return;
+    weir_guess_try(&names->guess, name);
+    if (names->n == NAMES_MAX)
+        fputs(", …", to);
+    if (names->n++ >= NAMES_MAX)
+        return;
+    fputs(names->n == 1 ? "; allowed: " : ", ", to);
+    fputs(name, to);
 }

@@ -59,6 +59,14 @@ void weir_guess_try(struct weir_guess *, const char *candidate);
 /* `; did you mean …?`, or nothing. */
 void weir_guess_write(const struct weir_guess *, FILE *);
 
+/* `; allowed: a, b, …`, one name a call, of many the first few, and a guess among all of them. What is
+ * spelled otherwise than a name is not listed. */
+struct weir_names {
+    struct weir_guess guess;
+    uint32_t n;
+};
+void weir_names_write(struct weir_names *, const char *name, FILE *); /* NULL is none */
+
 #ifdef __cplusplus
 }
 #endif

@@ -215,9 +215,9 @@ static bool match_keys(
             if (meant >= 0 && found[meant] == 0)
                 found[meant] = -1;
         } else if (row->not_yet != NULL) {
-            weir_complain(c, place_at(l, p->key), "`%s` %s", key, row->not_yet);
+            weir_complain(c, place_at(l, p->key), "`%s` %s; remove it", key, row->not_yet);
         } else if (found[row - rows] != 0) {
-            weir_complain(c, place_at(l, p->key), "`%s` is written a second time", key);
+            weir_complain(c, place_at(l, p->key), "`%s` is written a second time; remove one", key);
         } else {
             found[row - rows] = p->value;
         }
@@ -283,29 +283,35 @@ static struct weir_value *load_values(struct loader *l, const struct weir_key_ro
 
 /* ---- names ---- */
 
+/* False after a complaint. */
+static bool check_name(struct loader *l, struct weir_place place, const char *name)
+{
+    if (weir_name_fits(name))
+        return true;
+    FILE *to = weir_complaint_begin(l->draft.complaints, place);
+    fputs("name ", to);
+    weir_write_quoted(to, name);
+    fprintf(
+        to, " is not spelled like a name; allowed: 1 to %d letters, digits, _ and -", WEIR_NAME_BYTES_MAX);
+    weir_complaint_end(l->draft.complaints);
+    return false;
+}
+
 /* Complains of a name that is misspelled, or that a port or pool before it has. */
 static char *load_name(struct loader *l, int key, const char *what)
 {
     const struct weir_config *config = l->draft.config;
     struct weir_complaints *c = l->draft.complaints;
     const char *name = word_at(l, key, "name");
-    bool fine = name != NULL && weir_name_fits(name);
-    if (name != NULL && !fine) {
-        FILE *to = weir_complaint_begin(c, place_at(l, key));
-        fputs("name ", to);
-        weir_write_quoted(to, name);
-        fprintf(to, " is not spelled like a name; allowed: 1 to %d letters, digits, _ and -",
-            WEIR_NAME_BYTES_MAX);
-        weir_complaint_end(c);
-    }
+    bool fine = name != NULL && check_name(l, place_at(l, key), name);
     for (uint32_t i = 0; fine && i < config->n_ports; i++)
         if (config->ports[i].name != NULL && strcmp(config->ports[i].name, name) == 0)
-            weir_complain(c, place_at(l, key), "%s `%s` has the name of the port in line %u", what, name,
-                config->ports[i].place.line);
+            weir_complain(c, place_at(l, key), "%s `%s` has the name of the port in line %u; rename one",
+                what, name, config->ports[i].place.line);
     for (uint32_t i = 0; fine && i < config->n_pools; i++)
         if (config->pools[i].name != NULL && strcmp(config->pools[i].name, name) == 0)
-            weir_complain(c, place_at(l, key), "%s `%s` has the name of the pool in line %u", what, name,
-                config->pools[i].place.line);
+            weir_complain(c, place_at(l, key), "%s `%s` has the name of the pool in line %u; rename one",
+                what, name, config->pools[i].place.line);
     return take_text(l, name != NULL ? name : "");
 }
 
@@ -373,15 +379,15 @@ static void complain_nobody(struct loader *l, int index, const char *name, const
     if (!l->names_known)
         return;
     const struct weir_config *config = l->draft.config;
-    struct weir_guess guess = {.written = name};
-    for (uint32_t i = 0; i < config->n_ports; i++)
-        weir_guess_try(&guess, config->ports[i].name);
-    for (uint32_t i = 0; pools_too && i < config->n_pools; i++)
-        weir_guess_try(&guess, config->pools[i].name);
+    struct weir_names names = {.guess.written = name};
     FILE *to = weir_complaint_begin(l->draft.complaints, place_at(l, index));
     fprintf(to, "no %s is named ", what);
     weir_write_quoted(to, name);
-    weir_guess_write(&guess, to);
+    for (uint32_t i = 0; i < config->n_ports; i++)
+        weir_names_write(&names, config->ports[i].name, to);
+    for (uint32_t i = 0; pools_too && i < config->n_pools; i++)
+        weir_names_write(&names, config->pools[i].name, to);
+    weir_guess_write(&names.guess, to);
     weir_complaint_end(l->draft.complaints);
 }
 
@@ -474,14 +480,15 @@ static bool load_pair(struct loader *l, const yaml_node_pair_t *p, struct weir_v
         return false;
     for (uint32_t i = 0; i < value->n_pairs; i++) {
         if (value->pairs[i].from == (uint32_t)from_port) {
-            weir_complain(l->draft.complaints, place_at(l, p->key), "`%s` is written a second time", from);
+            weir_complain(
+                l->draft.complaints, place_at(l, p->key), "`%s` is written a second time; remove one", from);
             return false;
         }
     }
     const struct weir_config_port *out = &config->ports[to_port];
     if (out->kind != NULL && out->kind->receive_only)
         weir_complain(l->draft.complaints, place_at(l, p->value),
-            "port `%s` is a `%s`, which cannot transmit", to, out->kind->name);
+            "port `%s` is a `%s`, which cannot transmit; name one of another kind", to, out->kind->name);
     value->pairs[value->n_pairs++] = (struct weir_port_pair){(uint32_t)from_port, (uint32_t)to_port};
     return true;
 }
@@ -534,7 +541,7 @@ static void load_stage(struct loader *l, struct weir_config_stage *stage, int in
     int key = index;
     if (is_map && pairs.top - pairs.start == 1) {
         key = pairs.start->key;
-        name = word_at(l, key, "stage");
+        name = text_at(l, key);
     } else if (!is_map) {
         name = text_at(l, index);
     }
@@ -550,7 +557,7 @@ static void load_stage(struct loader *l, struct weir_config_stage *stage, int in
         return;
     }
     if (table->not_yet != NULL) {
-        weir_complain(l->draft.complaints, stage->place, "`%s` %s", name, table->not_yet);
+        weir_complain(l->draft.complaints, stage->place, "`%s` %s; remove it", name, table->not_yet);
         return;
     }
     stage->table = table;
@@ -601,7 +608,8 @@ static bool load_from(
         uint32_t index = (uint32_t)(port >= 0 ? port : other);
         for (uint32_t k = 0; k < pool->n_from; k++) {
             if (pool->from[k] == index) {
-                weir_complain(c, place_at(l, items.start[i]), "`%s` is written a second time", name);
+                weir_complain(
+                    c, place_at(l, items.start[i]), "`%s` is written a second time; remove one", name);
                 fine = false;
             }
         }
@@ -666,10 +674,8 @@ static void load_top(struct loader *l, struct weir_value *values)
     config->log = (enum weir_log_level)values[WEIR_TOP_LOG].number;
     config->drain_timeout_ns = values[WEIR_TOP_DRAIN_TIMEOUT].number;
     config->stop_after_ns = values[WEIR_TOP_STOP_AFTER].number;
-    if (config->name != NULL && !weir_name_fits(config->name))
-        weir_complain(l->draft.complaints, values[WEIR_TOP_NAME].place,
-            "name is not spelled like a name; allowed: 1 to %d letters, digits, _ and -",
-            WEIR_NAME_BYTES_MAX);
+    if (config->name != NULL)
+        check_name(l, values[WEIR_TOP_NAME].place, config->name);
 }
 
 static void load_document(struct loader *l)

@@ -108,7 +108,6 @@ void weir_quantity_explain(
     enum weir_key_type type, enum weir_quantity_fault fault, const char *text, FILE *to)
 {
     static const char *const what[] = {
-        [WEIR_QUANTITY_FINE] = "is fine",
         [WEIR_QUANTITY_NO_NUMBER] = "is no number",
         [WEIR_QUANTITY_NEGATIVE] = "is negative",
         [WEIR_QUANTITY_NO_UNIT] = "has no unit",

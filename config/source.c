@@ -102,11 +102,12 @@ static bool check_text(const struct text *t, struct weir_complaints *complaints)
         uint32_t code = 0;
         n = character(t->bytes + at, t->length - at, &code);
         if (n == 0) {
-            weir_complain(complaints, place, "byte 0x%02x is not UTF-8 text", t->bytes[at]);
+            weir_complain(
+                complaints, place, "byte 0x%02x is not UTF-8 text; save the file as UTF-8", t->bytes[at]);
             return false;
         }
         if (!printable(code)) {
-            weir_complain(complaints, place, "control character U+%04X is not allowed", code);
+            weir_complain(complaints, place, "control character U+%04X; allowed: printable text", code);
             return false;
         }
         bool line_ends = code == '\n' || (code == '\r' && (at + 1 == t->length || t->bytes[at + 1] != '\n'));
@@ -141,12 +142,38 @@ static struct weir_place mark_place(yaml_mark_t mark)
     return (struct weir_place){(uint32_t)mark.line + 1, (uint32_t)mark.column + 1};
 }
 
+/* libyaml says what it found, not what to do; and where it gave up, which for what was never closed is too late. */
+static const struct {
+    const char *problem, *remedy;
+    bool where_it_began;
+} remedies[] = {
+    {"tab character", "indent with spaces", false},
+    {"cannot start any token", "indent with spaces, and put text that begins with @ ` % into quotes", false},
+    {"mapping values are not allowed",
+        "indent keys of one map alike, and put text with `: ` in it into quotes", false},
+    {"could not find expected ':'", "write `key: value`", true},
+    {"unexpected non-alphabetical", "put text that begins with % into quotes", false},
+    {"did not find expected key", "indent what belongs together alike", false},
+    {"did not find expected '-' indicator", "indent what belongs together alike", false},
+    {"did not find expected ',' or", "write commas between, and close the bracket", false},
+    {"unexpected end of stream", "close the quotes", true},
+    {"unknown escape character", "use 'single quotes', in which a backslash is itself", false},
+};
+
 static void complain_syntax(const yaml_parser_t *p, struct weir_complaints *complaints)
 {
-    FILE *to = weir_complaint_begin(complaints, mark_place(p->problem_mark));
-    fputs(p->problem != NULL ? p->problem : "not YAML", to);
+    const char *problem = p->problem != NULL ? p->problem : "unreadable";
+    const size_t n = sizeof remedies / sizeof remedies[0];
+    size_t known = 0;
+    while (known < n && strstr(problem, remedies[known].problem) == NULL)
+        known++;
+    bool began = known < n && remedies[known].where_it_began && p->context != NULL;
+    FILE *to = weir_complaint_begin(complaints, mark_place(began ? p->context_mark : p->problem_mark));
+    fputs(problem, to);
     if (p->context != NULL)
         fprintf(to, " %s that begins in line %zu", p->context, p->context_mark.line + 1);
+    if (known < n)
+        fprintf(to, "; %s", remedies[known].remedy);
     weir_complaint_end(complaints);
 }
 
@@ -162,7 +189,8 @@ static int32_t add_anchor(struct shape *s, const yaml_char_t *name, yaml_mark_t 
     }
     for (int32_t i = 0; i < s->n_anchors; i++) {
         if (strcmp(s->anchors[i].name, (const char *)name) == 0) {
-            weir_complain(s->complaints, mark_place(mark), "`&%s` is written a second time", name);
+            weir_complain(
+                s->complaints, mark_place(mark), "`&%s` is written a second time; rename one", name);
             return -2;
         }
     }
@@ -229,10 +257,27 @@ static bool see_alias(struct shape *s, const yaml_event_t *e)
             continue;
         if (s->anchors[i].nodes != 0)
             return add_nodes(s, s->anchors[i].nodes, e->start_mark);
-        weir_complain(s->complaints, mark_place(e->start_mark), "`*%s` stands inside of what it names", name);
+        weir_complain(s->complaints, mark_place(e->start_mark),
+            "`*%s` stands inside of what it names; write out what is meant", name);
         return false;
     }
-    weir_complain(s->complaints, mark_place(e->start_mark), "`*%s` names nothing above it", name);
+    weir_complain(s->complaints, mark_place(e->start_mark),
+        "`*%s` names nothing above it; write `&%s` there, or put the text into quotes", name, name);
+    return false;
+}
+
+/* `!include x`, `!env X`: to read on as if it were not there would be to read something else. YAML's own (`!!str`) only
+ * say what the key table knows better. */
+static bool check_tag(struct shape *s, const yaml_char_t *tag, const yaml_event_t *e)
+{
+    if (tag == NULL || tag[0] == '\0' || strcmp((const char *)tag, "!") == 0 ||
+        strncmp((const char *)tag, "tag:yaml.org,2002:", 18) == 0)
+        return true;
+    FILE *to = weir_complaint_begin(s->complaints, mark_place(e->start_mark));
+    fputs("tag ", to);
+    weir_write_quoted(to, (const char *)tag);
+    fputs(" is not known; remove it, or put the text into quotes", to);
+    weir_complaint_end(s->complaints);
     return false;
 }
 
@@ -245,11 +290,11 @@ static bool see(struct shape *s, const yaml_event_t *e)
         weir_complain(s->complaints, mark_place(e->start_mark), "a second document; allowed: one");
         return false;
     case YAML_SCALAR_EVENT:
-        return see_scalar(s, e);
+        return check_tag(s, e->data.scalar.tag, e) && see_scalar(s, e);
     case YAML_SEQUENCE_START_EVENT:
-        return see_start(s, e->data.sequence_start.anchor, e);
+        return check_tag(s, e->data.sequence_start.tag, e) && see_start(s, e->data.sequence_start.anchor, e);
     case YAML_MAPPING_START_EVENT:
-        return see_start(s, e->data.mapping_start.anchor, e);
+        return check_tag(s, e->data.mapping_start.tag, e) && see_start(s, e->data.mapping_start.anchor, e);
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
         return see_end(s);
@@ -400,23 +445,35 @@ static int *stage_of(const struct override *o, int list, const char *name)
     return NULL;
 }
 
+/* Name of the n-th key of a map or stage of a list; NULL = it has none; `n` ends at what is counted. */
+static const char *name_at(yaml_document_t *d, const yaml_node_t *node, size_t n, size_t *count)
+{
+    if (node->type == YAML_MAPPING_NODE) {
+        *count = (size_t)(node->data.mapping.pairs.top - node->data.mapping.pairs.start);
+        return n < *count ? weir_source_text(yaml_document_get_node(d, node->data.mapping.pairs.start[n].key))
+                          : NULL;
+    }
+    *count = node->type == YAML_SEQUENCE_NODE
+                 ? (size_t)(node->data.sequence.items.top - node->data.sequence.items.start)
+                 : 0;
+    if (n >= *count)
+        return NULL;
+    const yaml_node_t *item = yaml_document_get_node(d, node->data.sequence.items.start[n]);
+    return item->type == YAML_MAPPING_NODE ? name_at(d, item, 0, &(size_t){0}) : weir_source_text(item);
+}
+
 static void complain_absent(
     const struct override *o, int at, const char *name, struct weir_complaints *complaints)
 {
-    struct weir_guess guess = {.written = name};
+    struct weir_names names = {.guess.written = name};
     const yaml_node_t *node = yaml_document_get_node(o->document, at);
-    if (node->type == YAML_MAPPING_NODE)
-        for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
-             p++) {
-            const char *key = weir_source_text(yaml_document_get_node(o->document, p->key));
-            if (key != NULL)
-                weir_guess_try(&guess, key);
-        }
     FILE *to = weir_complaint_begin(complaints, weir_source_place(&(yaml_node_t){.start_mark = o->mark}));
     fputs("the file has no ", to);
     weir_write_quoted(to, name);
     fputs(" here", to);
-    weir_guess_write(&guess, to);
+    for (size_t i = 0, n = 1; i < n; i++)
+        weir_names_write(&names, name_at(o->document, node, i, &n), to);
+    weir_guess_write(&names.guess, to);
     weir_complaint_end(complaints);
 }
 

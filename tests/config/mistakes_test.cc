@@ -1,0 +1,722 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Every class of mistake, one row each: what is written, and to the letter what is said of it. tests/law.py sees to it that
+ * no message of config/ is without a row. */
+#include <gtest/gtest.h>
+
+#include "tests/config/vocabulary.h"
+
+namespace {
+
+struct Mistake {
+    const char *name;
+    std::string text;
+    std::string said; /* of a file t.yaml */
+    std::vector<const char *> sets = {};
+    const char *path = nullptr; /* instead of the text */
+};
+
+/* ---- what the rows are written into ---- */
+
+/* From line 5. */
+std::string small(const std::string &more)
+{
+    return "version: 1\n"
+           "ports: {gen: {generator: {}}}\n"
+           "pools:\n"
+           "  all: {from: [gen], stages: [validate, sink]}\n" +
+           more;
+}
+
+/* In line 2. */
+std::string generator(const std::string &keys)
+{
+    return "version: 1\nports: {gen: {generator: " + keys +
+           "}}\npools:\n  all: {from: [gen], stages: [validate, sink]}\n";
+}
+
+std::string port(const std::string &map)
+{
+    return "version: 1\nports: {a: " + map + "}\npools:\n  all: {from: [a], stages: [sink]}\n";
+}
+
+/* In line 4. */
+std::string stages(const std::string &list)
+{
+    return "version: 1\nports: {gen: {generator: {}}}\npools:\n  all: {from: [gen], stages: " + list + "}\n";
+}
+
+/* Pools from line 4, on a generator `g` or on two devices. */
+std::string on_g(const std::string &pools)
+{
+    return "version: 1\nports: {g: {generator: {}}}\npools:\n" + pools;
+}
+
+std::string on_ab(const std::string &pools)
+{
+    return "version: 1\nports: {a: {vdev: x}, b: {vdev: y}}\npools:\n" + pools;
+}
+
+/* A pool `p` behind `in`, in line 5, and what follows. */
+std::string inbox(const std::string &rest)
+{
+    return on_g("  in: {from: [g], stages: [validate]}\n  p: {from: [in], " + rest);
+}
+
+std::string repeated(const std::string &what, int times)
+{
+    std::string all;
+    for (int i = 0; i < times; i++)
+        all += what;
+    return all;
+}
+
+/* `before`0`after`, `before`1`after`, … */
+std::string numbered(const std::string &before, const std::string &after, int n)
+{
+    std::string all;
+    for (int i = 0; i < n; i++)
+        all += before + std::to_string(i) + after;
+    return all;
+}
+
+std::string nested(int levels)
+{
+    std::string all;
+    for (int i = 0; i < levels; i++)
+        all += std::string(static_cast<size_t>(i), ' ') + "a:\n";
+    return all;
+}
+
+/* Each line ten times the one before. */
+std::string laughs()
+{
+    std::string all = "l0: &l0 [" + repeated("x, ", 9) + "x]\n";
+    for (int i = 1; i < 10; i++) {
+        std::string name = "l" + std::to_string(i), before = "*l" + std::to_string(i - 1) + " ";
+        all += name + ": &" + name + " [" + repeated(before + ", ", 9) + before + "]\n";
+    }
+    return all;
+}
+
+/* ---- the table ---- */
+
+const Mistake mistakes[] = {
+    /* the file */
+    {"AMissingFile", "", "t.yaml: cannot be opened: No such file or directory\n", {}, "/nonexistent/x.yaml"},
+    {"AFolder", "", "t.yaml: cannot be read: Is a directory\n", {}, "/tmp"},
+    {"AnEmptyFile", "", "t.yaml: is empty; a configuration begins with `version: 1`\n"},
+    {"OnlyComments", "# nothing\n", "t.yaml: is empty; a configuration begins with `version: 1`\n"},
+    {"AnEmptyDocument", "---\n", "t.yaml: is empty; a configuration begins with `version: 1`\n"},
+    {"ALargeFile", std::string((16 << 20) + 1, '#'), "t.yaml: is too large; allowed: up to 16 MiB\n"},
+    {"AListAtTheTop", "[1, 2]", "t.yaml:1:1: is no map; a configuration begins with `version: 1`\n"},
+    {"AWordAtTheTop", "hello\n", "t.yaml:1:1: is no map; a configuration begins with `version: 1`\n"},
+    /* bytes */
+    {"ANulByte", std::string("version: 1\nna\0me: x\n", 20),
+        "t.yaml:2:3: control character U+0000; allowed: printable text\n"},
+    {"AnEscapeByte", "version: 1\nname: \x1b[1mx\n",
+        "t.yaml:2:7: control character U+001B; allowed: printable text\n"},
+    {"AByteThatIsNoUtf8", "version: 1\r\nname: \xc3\xa4\xff\n",
+        "t.yaml:2:8: byte 0xff is not UTF-8 text; save the file as UTF-8\n"},
+    {"ASurrogate", "\xed\xa0\x80", "t.yaml:1:1: byte 0xed is not UTF-8 text; save the file as UTF-8\n"},
+    {"AnOverlongNul", "a\xc0\x80", "t.yaml:1:2: byte 0xc0 is not UTF-8 text; save the file as UTF-8\n"},
+    {"ACharacterCutShort", "\xf0\x9f", "t.yaml:1:1: byte 0xf0 is not UTF-8 text; save the file as UTF-8\n"},
+    {"Utf16", std::string("\xff\xfev\0e\0", 6),
+        "t.yaml:1:1: byte 0xff is not UTF-8 text; save the file as UTF-8\n"},
+    {"ALineBreakInAValue",
+        small("name: |\n"
+              "  a\n"
+              "  b\n"),
+        "t.yaml:5:7: a control character or line break in a value; allowed: one line of text\n"},
+    {"AnEscapedNulInAValue", small("name: \"a\\0b\"\n"),
+        "t.yaml:5:7: a control character or line break in a value; allowed: one line of text\n"},
+    /* YAML */
+    {"ABracketThatIsNotClosed",
+        "version: 1\n"
+        "ports: {a: [1, 2}\n",
+        "t.yaml:2:17: did not find expected ',' or ']' while parsing a flow sequence that begins in line 2; "
+        "write commas between, and close the bracket\n"},
+    {"AQuoteThatIsNotClosed", small("name: \"weir\n"),
+        "t.yaml:5:7: found unexpected end of stream while scanning a quoted scalar that begins in line 5; "
+        "close the quotes\n"},
+    {"ATabInFrontOfAKey",
+        "version: 1\n"
+        "\tname: x\n",
+        "t.yaml:2:1: found a tab character that violates indentation while scanning a plain scalar that "
+        "begins in line 1; indent with spaces\n"},
+    {"ATabInFrontOfAValue",
+        "version: 1\n"
+        "pools:\n"
+        "\tall: x\n",
+        "t.yaml:3:1: found character that cannot start any token while scanning for the next token that "
+        "begins in line 3; indent with spaces, and put text that begins with @ ` % into quotes\n"},
+    {"AnIndentationThatFitsNoKey",
+        "version: 1\n"
+        "ports:\n"
+        "    a: {vdev: x}\n"
+        "  b: {vdev: y}\n",
+        "t.yaml:4:3: did not find expected key while parsing a block mapping that begins in line 1; indent "
+        "what belongs together alike\n"},
+    {"AnItemThatIsOut",
+        "pools:\n"
+        "  p:\n"
+        "    from:\n"
+        "    - a\n"
+        "    b\n",
+        "t.yaml:5:5: could not find expected ':' while scanning a simple key that begins in line 5; write "
+        "`key: value`\n"},
+    {"AKeyAmongItems",
+        "- a\n"
+        "b: c\n",
+        "t.yaml:2:1: did not find expected '-' indicator while parsing a block collection that begins in "
+        "line 1; indent what belongs together alike\n"},
+    {"AnItemIndentedOtherwise",
+        "pools:\n"
+        "  p:\n"
+        "    stages:\n"
+        "        - validate\n"
+        "      - sink\n",
+        "t.yaml:5:7: did not find expected key while parsing a block mapping that begins in line 3; indent "
+        "what belongs together alike\n"},
+    {"AColonTooMuch",
+        "version: 1\n"
+        "name: a: b\n",
+        "t.yaml:2:8: mapping values are not allowed in this context; indent keys of one map alike, and put "
+        "text with `: ` in it into quotes\n"},
+    {"AKeyWithoutAColon",
+        "version: 1\n"
+        "ports\n"
+        "pools: {}\n",
+        "t.yaml:2:1: could not find expected ':' while scanning a simple key that begins in line 2; write "
+        "`key: value`\n"},
+    {"AnUnknownEscape", small("name: \"a\\q\"\n"),
+        "t.yaml:5:9: found unknown escape character while parsing a quoted scalar that begins in line 5; use "
+        "'single quotes', in which a backslash is itself\n"},
+    {"AnAtSign", small("name: @home\n"),
+        "t.yaml:5:7: found character that cannot start any token while scanning for the next token that "
+        "begins in line 5; indent with spaces, and put text that begins with @ ` % into quotes\n"},
+    {"APercentSign", small("%name: x\n"),
+        "t.yaml:5:6: found unexpected non-alphabetical character while scanning a directive that begins in "
+        "line 5; put text that begins with % into quotes\n"},
+    {"ATwoDocumentFile",
+        "version: 1\n"
+        "---\n"
+        "version: 1\n",
+        "t.yaml:2:1: a second document; allowed: one\n"},
+    {"AnUnknownTag", port("{vdev: !env DEVICE}"),
+        "t.yaml:2:19: tag `!env` is not known; remove it, or put the text into quotes\n"},
+    {"ATagOnAMap",
+        "version: 1\n"
+        "ports: !include {file: ports.yaml}\n",
+        "t.yaml:2:8: tag `!include` is not known; remove it, or put the text into quotes\n"},
+    {"AMergeKey",
+        "version: 1\n"
+        "ports: {a: &a {vdev: x}, b: {<<: *a}}\n"
+        "pools: {p: {from: [a, b], stages: [sink]}}\n",
+        "t.yaml:2:30: unknown key `<<` in port `b`; allowed: generator, file, vdev\n"},
+    {"AKeyThatIsAList", small("[a, b]: 1\n"), "t.yaml:5:1: a key must be a single word\n"},
+    {"FlowNestingTooDeep", "version: " + std::string(100000, '['),
+        "t.yaml:1:41: nested too deep; allowed: up to 32 levels\n"},
+    {"BlockNestingTooDeep", nested(64), "t.yaml:33:33: nested too deep; allowed: up to 32 levels\n"},
+    {"AnAliasInsideOfItself",
+        "pools: &p\n"
+        "  a: *p\n",
+        "t.yaml:2:6: `*p` stands inside of what it names; write out what is meant\n"},
+    {"AnAliasDeepInsideOfItself", "a: &l [1, [*l]]\n",
+        "t.yaml:1:12: `*l` stands inside of what it names; write out what is meant\n"},
+    {"AnAliasOfNothing", small("name: *weir\n"),
+        "t.yaml:5:7: `*weir` names nothing above it; write `&weir` there, or put the text into quotes\n"},
+    {"TwoAnchorsOfOneName",
+        "a: &x 1\n"
+        "b: &x 2\n",
+        "t.yaml:2:4: `&x` is written a second time; rename one\n"},
+    {"AnAliasBomb", laughs(), "t.yaml:5:52: too much, aliases expanded; allowed: up to 100000 values\n"},
+    {"TooManyAnchors", numbered("- &a", " x\n", 300), "t.yaml:257:3: too many anchors; allowed: up to 256\n"},
+    /* keys */
+    {"AnUnknownKeyAtTheTop", small("memori: auto\n"),
+        "t.yaml:5:1: unknown key `memori` in the configuration; allowed: version, seed, name, memory, cpus, "
+        "ports, pools, listen, log, drain-timeout, stop-after; did you mean `memory`?\n"},
+    {"AnUnknownKeyLikeNothing", small("colour: blue\n"),
+        "t.yaml:5:1: unknown key `colour` in the configuration; allowed: version, seed, name, memory, cpus, "
+        "ports, pools, listen, log, drain-timeout, stop-after\n"},
+    {"AnUnknownKeyOfAPort", port("{vdev: x, speed: 5}"),
+        "t.yaml:2:22: unknown key `speed` in port `a`; allowed: generator, file, vdev\n"},
+    {"AnUnknownKeyOfAPortKind", generator("{flow: 5}"),
+        "t.yaml:2:27: unknown key `flow` in generator; allowed: flows, size, rate, count, queue; did you "
+        "mean `flows`?\n"},
+    {"AnUnknownKeyOfAPool", on_g("  p: {from: [g], stages: [sink], worker: 2}\n"),
+        "t.yaml:4:34: unknown key `worker` in pool `p`; allowed: from, stages, shard-by, on-full, depth, "
+        "workers, order; did you mean `workers`?\n"},
+    {"AnUnknownKeyOfAStage", stages("[{sink: {chek: order}}]"),
+        "t.yaml:4:39: unknown key `chek` in stage `sink`; allowed: check; did you mean `check`?\n"},
+    {"AKeyOfAStageWithoutKeys", stages("[{bare: {x: 1}}, sink]"),
+        "t.yaml:4:39: unknown key `x` in stage `bare`; allowed: no key\n"},
+    {"AKeyThatIsProbablyMeantIsNotAlsoMissing", stages("[{admit: {rat: 1Gbps}}, sink]"),
+        "t.yaml:4:40: unknown key `rat` in stage `admit`; allowed: per, rate, burst; did you mean `rate`?\n"},
+    {"ALongKeyIsCut", small(std::string(200, 'a') + ": 1\n"),
+        "t.yaml:5:1: unknown key `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…` in the "
+        "configuration; allowed: version, seed, name, memory, cpus, ports, pools, listen, log, "
+        "drain-timeout, stop-after\n"},
+    {"ADoubledKey",
+        small("seed: 1\n"
+              "seed: 2\n"),
+        "t.yaml:6:1: `seed` is written a second time; remove one\n"},
+    {"ADoubledSection", small("pools: {}\n"), "t.yaml:5:1: `pools` is written a second time; remove one\n"},
+    {"ADoubledKeyOfAPortKind", generator("{flows: 1, flows: 1}"),
+        "t.yaml:2:37: `flows` is written a second time; remove one\n"},
+    {"NoVersion",
+        "ports: {g: {generator: {}}}\n"
+        "pools: {p: {from: [g], stages: [sink]}}\n",
+        "t.yaml:1:1: the configuration needs `version`; allowed: 1\n"},
+    {"NeitherPortsNorPools", "version: 1\n",
+        "t.yaml:1:1: the configuration needs `ports`; allowed: a map\n"
+        "t.yaml:1:1: the configuration needs `pools`; allowed: a map\n"},
+    {"APoolOfNothing", on_g("  all: {}\n"),
+        "t.yaml:4:3: pool `all` needs `from`; allowed: a list\n"
+        "t.yaml:4:3: pool `all` needs `stages`; allowed: a list\n"},
+    {"AStageWithoutItsParameter", stages("[{admit: {}}, sink]"),
+        "t.yaml:4:32: stage `admit` needs `rate`; allowed: a rate, or `max`\n"},
+    {"ABareStageWithoutItsParameter", stages("[admit, sink]"),
+        "t.yaml:4:31: stage `admit` needs `rate`; allowed: a rate, or `max`\n"},
+    {"AKeyOfALaterVersion", small("classes: []\n"),
+        "t.yaml:5:1: `classes` comes in a later version of weir; remove it\n"},
+    {"AKeyOfAPortOfALaterVersion", port("{vdev: x, side: inside}"),
+        "t.yaml:2:22: `side` comes in a later version of weir; remove it\n"},
+    {"AKeyOfAPortKindOfALaterVersion", generator("{skew: 1.1}"),
+        "t.yaml:2:27: `skew` comes in a later version of weir; remove it\n"},
+    {"AKeyOfAPoolOfALaterVersion", on_g("  p: {from: [g], stages: [sink], deadline: 5ms}\n"),
+        "t.yaml:4:34: `deadline` comes in a later version of weir; remove it\n"},
+    {"APortKindOfALaterVersion", port("{pci: \"0000:3b:00.0\"}"),
+        "t.yaml:2:13: `pci` comes in a later version of weir; remove it\n"},
+    {"AStageOfALaterVersion", stages("[validate, {tee: out}, sink]"),
+        "t.yaml:4:42: `tee` comes in a later version of weir; remove it\n"},
+    /* values */
+    {"AListWhereAWordBelongs", generator("{flows: [1]}"),
+        "t.yaml:2:34: flows is no single value; allowed: 1 .. 16777216\n"},
+    {"AListWhereANumberWithoutABoundBelongs", generator("{count: [1]}"),
+        "t.yaml:2:34: count is no single value; allowed: 0 or more\n"},
+    {"AMapWhereAWordBelongs", small("log: {level: debug}\n"),
+        "t.yaml:5:6: log is no single value; allowed: error, warning, notice, info, debug\n"},
+    {"NothingWhereANumberBelongs", generator("{flows: }"),
+        "t.yaml:2:34: flows `` is no number; allowed: a whole number, also with k M G\n"},
+    {"NullWhereANumberBelongs", generator("{flows: ~}"),
+        "t.yaml:2:34: flows `~` is no number; allowed: a whole number, also with k M G\n"},
+    {"AWordWhereANumberBelongs", small("seed: seven\n"),
+        "t.yaml:5:7: seed `seven` is no number; allowed: a whole number, also with k M G\n"},
+    {"AMinusInFrontOfANumber", generator("{flows: -3}"),
+        "t.yaml:2:34: flows `-3` is negative; allowed: a whole number, also with k M G\n"},
+    {"APlusInFrontOfANumber", small("seed: +5\n"),
+        "t.yaml:5:7: seed `+5` is no number; allowed: a whole number, also with k M G\n"},
+    {"AHexadecimalNumber", small("seed: 0x10\n"),
+        "t.yaml:5:7: seed `0x10` has an unknown unit; allowed: a whole number, also with k M G\n"},
+    {"AFractionOfACount", on_g("  p: {from: [g], workers: 1.5, stages: [sink]}\n"),
+        "t.yaml:4:27: workers `1.5` is not whole; allowed: a whole number, also with k M G\n"},
+    {"ANumberBeyond64Bits", small("seed: 99999999999999999999\n"),
+        "t.yaml:5:7: seed `99999999999999999999` is too large; allowed: a whole number, also with k M G, up "
+        "to 18446744073709551615\n"},
+    {"ANumberBeyond64BitsAndItsRange", generator("{flows: 99999999999999999999}"),
+        "t.yaml:2:34: flows `99999999999999999999` is out of range; allowed: 1 .. 16777216\n"},
+    {"ANumberBelowItsRange", generator("{flows: 0}"),
+        "t.yaml:2:34: flows `0` is out of range; allowed: 1 .. 16777216\n"},
+    {"ANumberAboveItsRange", inbox("shard-by: none, on-full: block, depth: 2M, stages: [sink]}\n"),
+        "t.yaml:5:58: depth `2M` is out of range; allowed: 64 .. 1048576\n"},
+    {"AnotherVersion",
+        "version: 2\n"
+        "ports: {g: {generator: {}}}\n"
+        "pools: {p: {from: [g], stages: [sink]}}\n",
+        "t.yaml:1:10: version `2` is out of range; allowed: 1\n"},
+    {"ADurationWithoutAUnit", small("drain-timeout: 5\n"),
+        "t.yaml:5:16: drain-timeout `5` has no unit; allowed: a number with ns us ms s min h\n"},
+    {"ADurationWithAnUnknownUnit", small("drain-timeout: 5sec\n"),
+        "t.yaml:5:16: drain-timeout `5sec` has an unknown unit; allowed: a number with ns us ms s min h\n"},
+    {"ADurationBelowItsRange", small("stop-after: 0s\n"),
+        "t.yaml:5:13: stop-after `0s` is out of range; allowed: 1ms .. 8760h\n"},
+    {"ADurationAboveItsRange", small("drain-timeout: 6000000h\n"),
+        "t.yaml:5:16: drain-timeout `6000000h` is out of range; allowed: 0s .. 8760h\n"},
+    {"AFractionOfANanosecond", small("drain-timeout: 0.5ns\n"),
+        "t.yaml:5:16: drain-timeout `0.5ns` is not whole nanoseconds; allowed: a number with ns us ms s min "
+        "h\n"},
+    {"ARateWithoutAUnit", generator("{rate: 5}"),
+        "t.yaml:2:33: rate `5` has no unit; allowed: `max`, or a number with bps kbps Mbps Gbps pps kpps "
+        "Mpps Gpps\n"},
+    {"ADurationWhereARateBelongs", generator("{rate: 5s}"),
+        "t.yaml:2:33: rate `5s` has an unknown unit; allowed: `max`, or a number with bps kbps Mbps Gbps pps "
+        "kpps Mpps Gpps\n"},
+    {"ARateWhereADurationBelongs", small("stop-after: 1Mpps\n"),
+        "t.yaml:5:13: stop-after `1Mpps` has an unknown unit; allowed: a number with ns us ms s min h\n"},
+    {"ARateOfNothing", generator("{rate: 0pps}"),
+        "t.yaml:2:33: rate `0pps` lets nothing through; allowed: `max`, or a number with bps kbps Mbps Gbps "
+        "pps kpps Mpps Gpps\n"},
+    {"ARateBeyondAnyWire", generator("{rate: 9000Gbps}"),
+        "t.yaml:2:33: rate `9000Gbps` is too large; allowed: `max`, or a number with bps kbps Mbps Gbps pps "
+        "kpps Mpps Gpps, up to 8000Gbps or 1000Gpps\n"},
+    {"ARateOfABitASecond", generator("{rate: 1bps}"),
+        "t.yaml:2:33: rate `1bps` is not whole bytes (8bps) or packets a second; allowed: `max`, or a number "
+        "with bps kbps Mbps Gbps pps kpps Mpps Gpps\n"},
+    {"BytesInBits", stages("[{admit: {rate: max, burst: 64kbps}}, sink]"),
+        "t.yaml:4:58: burst `64kbps` has an unknown unit; allowed: whole bytes, also with k M G KiB MiB "
+        "GiB\n"},
+    {"AWordThatIsNotAllowed", small("memory: hugepage\n"),
+        "t.yaml:5:9: memory `hugepage` is not known; allowed: auto, hugepages, normal; did you mean "
+        "`hugepages`?\n"},
+    {"AWordLikeNoOther", small("log: loud\n"),
+        "t.yaml:5:6: log `loud` is not known; allowed: error, warning, notice, info, debug\n"},
+    {"AWordOfALaterVersion", inbox("shard-by: tenant, on-full: shed, stages: [sink]}\n"),
+        "t.yaml:5:29: shard-by `tenant` comes in a later version of weir; allowed: none, flow\n"
+        "t.yaml:5:46: on-full `shed` comes in a later version of weir; allowed: block, drop\n"},
+    {"AnElasticPool", inbox("shard-by: flow, on-full: block, workers: 1-4, stages: [sink]}\n"),
+        "t.yaml:5:60: workers `1-4` is an elastic pool, which comes in a later version of weir; allowed: 1 "
+        ".. 64\n"},
+    {"AnElasticPoolBackwards", inbox("shard-by: flow, on-full: block, workers: 4-1, stages: [sink]}\n"),
+        "t.yaml:5:60: workers `4-1` begins above its end; allowed: 1 .. 64\n"},
+    {"NoWorkers", on_g("  p: {from: [g], workers: 0, stages: [sink]}\n"),
+        "t.yaml:4:27: workers `0` is out of range; allowed: 1 .. 64\n"},
+    {"ASizeThatBeginsAboveItsEnd", generator("{size: 1500-64}"),
+        "t.yaml:2:33: size `1500-64` begins above its end; allowed: 60 .. 2KiB, a range LOW-HIGH, imix\n"},
+    {"ASizeWithHalfARange", generator("{size: 64-}"),
+        "t.yaml:2:33: size `64-` is no range; allowed: 60 .. 2KiB, a range LOW-HIGH, imix\n"},
+    {"ASizeOutOfItsRange", generator("{size: 9000}"),
+        "t.yaml:2:33: size `9000` is out of range; allowed: 60 .. 2KiB, a range LOW-HIGH, imix\n"},
+    {"ASizeThatIsNegative", generator("{size: -64}"),
+        "t.yaml:2:33: size `-64` is negative; allowed: whole bytes, also with k M G KiB MiB GiB\n"},
+    {"AnEmptyText", port("{file: }"), "t.yaml:2:19: file `` is empty; allowed: text\n"},
+    {"AListWhereTextBelongs", port("{file: [x]}"), "t.yaml:2:19: file is no single value; allowed: text\n"},
+    {"ATextThatItsPortKindRefuses", port("{vdev: nonsense}"),
+        "t.yaml:2:19: `nonsense` is no device; allowed: sense\n"},
+    {"CpusBackwards", small("cpus: 3-1\n"),
+        "t.yaml:5:7: cpus `3-1` is no list of CPUs; allowed: `auto`, or a list like 0-3,8,!2\n"},
+    {"CpusThatAreNoNumbers", small("cpus: all\n"),
+        "t.yaml:5:7: cpus `all` is no list of CPUs; allowed: `auto`, or a list like 0-3,8,!2\n"},
+    {"ListenOnAPortThatIsNone", small("listen: \"127.0.0.1:70000\"\n"),
+        "t.yaml:5:9: listen `127.0.0.1:70000` is no address with a port; allowed: `off`, IPV4:PORT, "
+        "[IPV6]:PORT\n"},
+    {"ListenOnAHostName", small("listen: localhost:80\n"),
+        "t.yaml:5:9: listen `localhost:80` is no address with a port; allowed: `off`, IPV4:PORT, "
+        "[IPV6]:PORT\n"},
+    {"ListenWithoutAPort", small("listen: 127.0.0.1\n"),
+        "t.yaml:5:9: listen `127.0.0.1` is no address with a port; allowed: `off`, IPV4:PORT, [IPV6]:PORT\n"},
+    {"LongTextIsCutBetweenCharacters", generator("{flows: x" + repeated("ä", 1000) + "}"),
+        "t.yaml:2:34: flows `xäääääääääääääääääääääääääääää…` is no number; allowed: a whole number, also "
+        "with k M G\n"},
+    /* names */
+    {"ANameWithASpace",
+        "version: 1\n"
+        "ports: {a b: {vdev: x}}\n"
+        "pools: {p: {from: [a], stages: [sink]}}\n",
+        "t.yaml:2:9: name `a b` is not spelled like a name; allowed: 1 to 32 letters, digits, _ and -\n"
+        "t.yaml:3:20: no port or pool is named `a`; allowed: p\n"},
+    {"ANameTooLong", on_g("  123456789012345678901234567890123: {from: [g], stages: [sink]}\n"),
+        "t.yaml:4:3: name `123456789012345678901234567890123` is not spelled like a name; allowed: 1 to 32 "
+        "letters, digits, _ and -\n"},
+    {"AnEmptyName", on_g("  \"\": {from: [g], stages: [sink]}\n"),
+        "t.yaml:4:3: name `` is not spelled like a name; allowed: 1 to 32 letters, digits, _ and -\n"},
+    {"ANameThatIsAList", on_g("  [a]: {from: [g], stages: [sink]}\n"),
+        "t.yaml:4:3: a name must be a single word\n"},
+    {"ANameOfThePipelineWithASpace", small("name: my pipe\n"),
+        "t.yaml:5:7: name `my pipe` is not spelled like a name; allowed: 1 to 32 letters, digits, _ and -\n"},
+    {"TwoPortsOfOneName",
+        "version: 1\n"
+        "ports: {a: {vdev: x}, a: {vdev: y}}\n"
+        "pools: {p: {from: [a], stages: [sink]}}\n",
+        "t.yaml:2:23: port `a` has the name of the port in line 2; rename one\n"},
+    {"TwoPoolsOfOneName",
+        on_ab("  p: {from: [a], stages: [sink]}\n"
+              "  p: {from: [b], stages: [sink]}\n"),
+        "t.yaml:5:3: pool `p` has the name of the pool in line 4; rename one\n"},
+    {"APoolWithTheNameOfAPort", on_g("  g: {from: [g], stages: [sink]}\n"),
+        "t.yaml:4:3: pool `g` has the name of the port in line 2; rename one\n"},
+    {"AnUnknownName", on_g("  all: {from: [ge], stages: [sink]}\n"),
+        "t.yaml:4:16: no port or pool is named `ge`; allowed: g, all\n"},
+    {"AnUnknownNameLikeNoOther", on_ab("  all: {from: [a, b, elsewhere], stages: [sink]}\n"),
+        "t.yaml:4:22: no port or pool is named `elsewhere`; allowed: a, b, all\n"},
+    {"AnUnknownNameAmongMany",
+        "version: 1\nports: {" + numbered("p", ": {vdev: x}, ", 12) +
+            "}\npools: {all: {from: [other], stages: [sink]}}\n",
+        "t.yaml:3:22: no port or pool is named `other`; allowed: p0, p1, p2, p3, p4, p5, p6, p7, …\n"},
+    /* ports */
+    {"NoPorts",
+        "version: 1\n"
+        "ports: {}\n"
+        "pools: {p: {from: [g], stages: [sink]}}\n",
+        "t.yaml:2:8: ports has 0 names; allowed: 1 .. 64\n"},
+    {"NoPools",
+        "version: 1\n"
+        "ports: {g: {generator: {}}}\n"
+        "pools:\n",
+        "t.yaml:3:7: pools has 0 names; allowed: 1 .. 127\n"},
+    {"PortsThatAreAList",
+        "version: 1\n"
+        "ports: [a]\n"
+        "pools: 5\n",
+        "t.yaml:2:8: ports is no map; allowed: NAME: {…}\n"
+        "t.yaml:3:8: pools is no map; allowed: NAME: {…}\n"},
+    {"TooManyPorts",
+        "version: 1\nports: {" + numbered("p", ": {vdev: x}, ", 65) +
+            "}\npools: {all: {from: [p0], stages: [sink]}}\n",
+        "t.yaml:2:8: ports has 65 names; allowed: 1 .. 64\n"},
+    {"APortWithoutAKind", port("{}"), "t.yaml:2:9: port `a` has no kind; allowed: generator, file, vdev\n"},
+    {"APortOfTwoKinds", port("{file: x.pcap, vdev: net_null0}"),
+        "t.yaml:2:33: port `a` is a `file` already; allowed: one kind\n"},
+    {"APortOfAnUnknownKind", port("{genrator: {}}"),
+        "t.yaml:2:13: unknown key `genrator` in port `a`; allowed: generator, file, vdev; did you mean "
+        "`generator`?\n"},
+    {"APortThatIsAWord", port("net_null0"),
+        "t.yaml:2:12: port `a` is no map; allowed: generator, file, vdev\n"},
+    {"AGeneratorThatIsAWord", port("{generator: fast}"),
+        "t.yaml:2:24: generator is no map; allowed: flows, size, rate, count, queue\n"},
+    {"APortThatNobodyUses", on_ab("  p: {from: [a], stages: [sink]}\n"),
+        "t.yaml:2:23: port `b` is used by nobody; name it in the `from` of a pool, or remove it\n"},
+    {"APortPolledByTwoPools",
+        on_ab("  p: {from: [a, b], stages: [sink]}\n"
+              "  q: {from: [b], stages: [sink]}\n"),
+        "t.yaml:5:14: port `b` is polled by pool `p` already; remove it here or there\n"},
+    /* pools */
+    {"TooManyPools",
+        "version: 1\nports: {g: {generator: {}}}\npools: {" + numbered("q", ": {}, ", 128) + "}\n",
+        "t.yaml:3:8: pools has 128 names; allowed: 1 .. 127\n"},
+    {"APoolThatIsAList", on_g("  p: [g]\n"),
+        "t.yaml:4:6: pool `p` is no map; allowed: from, stages, shard-by, on-full, depth, workers, order\n"},
+    {"FromThatIsAWord", on_ab("  p: {from: a, stages: [sink]}\n"),
+        "t.yaml:4:13: from is no list; allowed: a list like [gen]\n"},
+    {"FromOfNothing", on_ab("  p: {from: [], stages: [sink]}\n"),
+        "t.yaml:4:13: from has 0 items; allowed: 1 .. 127\n"},
+    {"FromTheSameTwice", on_ab("  p: {from: [a, b, a], stages: [sink]}\n"),
+        "t.yaml:4:20: `a` is written a second time; remove one\n"},
+    {"FromAMap", on_ab("  p: {from: [a, {b: c}], stages: [sink]}\n"),
+        "t.yaml:4:17: a port or pool must be a single word\n"},
+    {"FromPortsAndPools",
+        on_ab("  p: {from: [a], stages: [validate]}\n"
+              "  q: {from: [b, p], stages: [sink]}\n"),
+        "t.yaml:5:17: from mixes ports and pools; allowed: all ports, or all pools\n"},
+    {"FromItself",
+        on_g("  p: {from: [g], stages: [sink]}\n"
+             "  q: {from: [q], shard-by: none, on-full: drop, stages: [burn]}\n"),
+        "t.yaml:5:14: pools feed each other in a circle: q → q; begin with a port\n"},
+    {"FromEachOther",
+        on_g("  p: {from: [g], stages: [sink]}\n"
+             "  x: {from: [z], shard-by: none, on-full: drop, stages: [burn]}\n"
+             "  y: {from: [x], shard-by: none, on-full: drop, stages: [burn]}\n"
+             "  z: {from: [y], shard-by: none, on-full: drop, stages: [burn]}\n"),
+        "t.yaml:5:14: pools feed each other in a circle: x → y → z → x; begin with a port\n"},
+    {"TwoPoolsFromOne",
+        inbox("shard-by: none, on-full: block, stages: [sink]}\n"
+              "  q: {from: [in], shard-by: none, on-full: block, stages: [sink]}\n"),
+        "t.yaml:6:14: pool `in` feeds `p` already; remove it here or there: a second needs `take`, which "
+        "comes in a later version of weir\n"},
+    {"APoolFedByPoolsWithoutAnInbox", inbox("stages: [sink]}\n"),
+        "t.yaml:5:3: pool `p` is fed by pools and needs `shard-by`; allowed: none, flow\n"
+        "t.yaml:5:3: pool `p` is fed by pools and needs `on-full`; allowed: block, drop\n"},
+    {"AnInboxOfAPoolFedByPorts",
+        on_g("  all:\n"
+             "    from: [g]\n"
+             "    shard-by: none\n"
+             "    on-full: drop\n"
+             "    depth: 64\n"
+             "    order: relaxed\n"
+             "    stages: [sink]\n"),
+        "t.yaml:6:15: `shard-by` is for an inbox, and pool `all` is fed by ports; remove it\n"
+        "t.yaml:7:14: `on-full` is for an inbox, and pool `all` is fed by ports; remove it\n"
+        "t.yaml:8:12: `depth` is for an inbox, and pool `all` is fed by ports; remove it\n"
+        "t.yaml:9:12: `order` is for an inbox, and pool `all` is fed by ports; remove it\n"},
+    {"ADepthThatIsNoPowerOfTwo", inbox("shard-by: none, on-full: block, depth: 1000, stages: [sink]}\n"),
+        "t.yaml:5:58: depth `1000` is no power of two; allowed: 512, 1024\n"},
+    {"MoreWorkersThanPorts", on_g("  p: {from: [g], workers: 2, stages: [sink]}\n"),
+        "t.yaml:4:27: pool `p` has 2 workers for 1 port, and a port is polled by one; allowed: 1 .. 1; put "
+        "the work in a second pool with `shard-by: flow` and more workers\n"},
+    {"MoreWorkersThanTwoPorts", on_ab("  p: {from: [a, b], workers: 3, stages: [sink]}\n"),
+        "t.yaml:4:30: pool `p` has 3 workers for 2 ports, and a port is polled by one; allowed: 1 .. 2; put "
+        "the work in a second pool with `shard-by: flow` and more workers\n"},
+    {"TooManyWorkersInAll",
+        inbox("shard-by: flow, on-full: block, workers: 63, stages: [burn]}\n"
+              "  q: {from: [p], shard-by: flow, on-full: block, workers: 63, stages: [burn]}\n"
+              "  r: {from: [q], shard-by: none, on-full: drop, stages: [sink]}\n"),
+        "t.yaml:7:3: 128 workers up to pool `r`; allowed: 127 in all\n"},
+    {"TooManyTransmittingWorkers",
+        on_ab("  i: {from: [a], stages: [validate]}\n"
+              "  j: {from: [b], stages: [{transmit: {b: a}}]}\n"
+              "  p: {from: [i], shard-by: flow, on-full: drop, workers: 64, stages: [{transmit: {a: b}}]}\n"),
+        "t.yaml:6:3: 65 transmitting workers up to pool `p`; allowed: 64 in all\n"},
+    /* order */
+    {"WorkersThatReorder",
+        inbox("shard-by: none, on-full: block, workers: 2, stages: [burn]}\n"
+              "  q: {from: [p], shard-by: flow, on-full: block, stages: [sink]}\n"),
+        "t.yaml:5:29: pool `p` has 2 workers without shards, which reorders the packets of a flow; write "
+        "`order: relaxed` if it may, or `shard-by: flow`, or `workers: 1`\n"},
+    {"WorkersThatReorderInFrontOfAPort",
+        on_ab(
+            "  in: {from: [a], stages: [validate]}\n"
+            "  p: {from: [in], shard-by: none, on-full: block, workers: 2, stages: [{transmit: {a: b}}]}\n"),
+        "t.yaml:5:29: pool `p` has 2 workers without shards, which reorders the packets of a flow; write "
+        "`order: relaxed` if it may, or `shard-by: flow`, or `workers: 1`\n"},
+    {"RelaxedOrderInFrontOfACheck",
+        inbox("shard-by: none, on-full: block, workers: 2, order: relaxed, stages: [burn]}\n"
+              "  q: {from: [p], shard-by: flow, on-full: block, stages: [{sink: {check: order}}]}\n"),
+        "t.yaml:6:74: `check: order` needs the packets of a flow in order, and pool `p` has 2 workers "
+        "without shards; write `shard-by: flow` or `workers: 1` there, or leave it out\n"},
+    {"RelaxedOrderAndACheck",
+        inbox("shard-by: none, on-full: block, workers: 2, order: relaxed, stages: [{sink: {check: "
+              "order}}]}\n"),
+        "t.yaml:5:103: `check: order` needs the packets of a flow in order, and pool `p` has 2 workers "
+        "without shards; write `shard-by: flow` or `workers: 1` there, or leave it out\n"},
+    {"RelaxedOrderOfShards", inbox("shard-by: flow, on-full: drop, order: relaxed, stages: [sink]}\n"),
+        "t.yaml:5:57: `order: relaxed` has no effect in pool `p`, whose shards keep the order; remove it, or "
+        "write `shard-by: none`\n"},
+    {"AnUnknownOrder", inbox("shard-by: none, on-full: drop, order: strict, stages: [sink]}\n"),
+        "t.yaml:5:57: order `strict` is not known; allowed: relaxed\n"},
+    {"StateOfAFlowInFrontOfShards",
+        on_ab("  p: {from: [a, b], workers: 2, stages: [validate, meter, sink]}\n"),
+        "t.yaml:4:52: `meter` keeps state of each flow, and pool `p` has 2 workers without shards; put it in "
+        "a pool behind, with `shard-by: flow`, or write `workers: 1`\n"},
+    {"StateOfAFlowWithoutShards",
+        inbox("shard-by: none, on-full: block, workers: 2, order: relaxed, stages: [meter, sink]}\n"),
+        "t.yaml:5:88: `meter` keeps state of each flow, and pool `p` has 2 workers without shards; write "
+        "`shard-by: flow`, or write `workers: 1`\n"},
+    {"AFlowThatNobodyFound", on_g("  p: {from: [g], stages: [meter, validate, sink]}\n"),
+        "t.yaml:4:27: `meter` needs the flow of each packet, which nothing before it has found; put one of "
+        "these before it: validate\n"},
+    {"ShardsOfAFlowThatNobodyFound",
+        on_g("  p: {from: [g], stages: [burn]}\n"
+             "  q: {from: [p], shard-by: flow, on-full: block, stages: [meter, sink]}\n"),
+        "t.yaml:5:28: `shard-by: flow` needs the flow of each packet, which nothing before it has found on "
+        "the way through `p`; put one of these before it: validate\n"},
+    {"AFlowThatIsNotFoundOnEveryWay",
+        on_ab("  p: {from: [a], stages: [validate]}\n"
+              "  o: {from: [b], stages: [burn]}\n"
+              "  q: {from: [p, o], shard-by: flow, on-full: block, stages: [meter, sink]}\n"),
+        "t.yaml:6:31: `shard-by: flow` needs the flow of each packet, which nothing before it has found on "
+        "the way through `o`; put one of these before it: validate\n"},
+    /* stages */
+    {"AStageOfTwoKeys", stages("[{burn: {}, meter: {}}, sink]"),
+        "t.yaml:4:31: a stage is a word, or a map with one key, as in [validate, {burn: {cycles: 300}}]\n"},
+    {"AStageThatIsAList", stages("[[burn], sink]"),
+        "t.yaml:4:31: a stage is a word, or a map with one key, as in [validate, {burn: {cycles: 300}}]\n"},
+    {"AStageThatIsAnEmptyMap", stages("[{}, sink]"),
+        "t.yaml:4:31: a stage is a word, or a map with one key, as in [validate, {burn: {cycles: 300}}]\n"},
+    {"AStageWhoseNameIsAList", stages("[{[burn]: {}}, sink]"),
+        "t.yaml:4:31: a stage is a word, or a map with one key, as in [validate, {burn: {cycles: 300}}]\n"},
+    {"StagesThatAreAWord", stages("sink"),
+        "t.yaml:4:30: stages is no list; allowed: a list like [validate, meter]\n"},
+    {"NoStages", stages("[]"), "t.yaml:4:30: stages has 0 items; allowed: 1 .. 64\n"},
+    {"TooManyStages", stages("[" + repeated("burn, ", 64) + "sink]"),
+        "t.yaml:4:30: stages has 65 items; allowed: 1 .. 64\n"},
+    {"AStageWithAWordForItsMap", stages("[{sink: order}]"),
+        "t.yaml:4:38: stage `sink` is no map; allowed: check\n"},
+    {"AnUnknownStage", stages("[validat, sink]"),
+        "t.yaml:4:31: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare; "
+        "did you mean `validate`?\n"},
+    {"AnUnknownStageLikeNoOther", stages("[teleport, sink]"),
+        "t.yaml:4:31: unknown stage `teleport`; allowed: validate, admit, meter, burn, sink, transmit, "
+        "bare\n"},
+    {"PacketsThatEndNowhere", on_g("  p: {from: [g], stages: [validate]}\n"),
+        "t.yaml:4:27: pool `p` feeds nobody, so its packets must end; allowed as last stage: sink, "
+        "transmit\n"},
+    {"AStageBehindTheEnd", on_g("  p: {from: [g], stages: [sink, validate, sink]}\n"),
+        "t.yaml:4:27: no packet passes `sink`; make it the last stage\n"},
+    {"APoolThatEndsPacketsAndFeeds",
+        on_g("  p: {from: [g], stages: [sink]}\n"
+             "  q: {from: [p], shard-by: none, on-full: block, stages: [sink]}\n"),
+        "t.yaml:4:27: pool `p` feeds `q`, and nothing passes `sink`; remove one of the two\n"},
+    {"AStageThatWorksOnlyOnPorts",
+        inbox("shard-by: none, on-full: block, stages: [{admit: {rate: 1Gbps}}, sink]}\n"),
+        "t.yaml:5:61: `admit` works only in a pool fed by ports, and pools feed `p`; move it there\n"},
+    {"ATransmitWithoutAMap", on_ab("  p: {from: [a, b], stages: [transmit]}\n"),
+        "t.yaml:4:30: stage `transmit` needs a map; allowed: INPUT-PORT: OUTPUT-PORT\n"},
+    {"ATransmitOfAList", on_ab("  p: {from: [a, b], stages: [{transmit: [a, b]}]}\n"),
+        "t.yaml:4:41: stage `transmit` needs a map; allowed: INPUT-PORT: OUTPUT-PORT\n"},
+    {"ATransmitToAList", on_ab("  p: {from: [a, b], stages: [{transmit: {a: [b], b: a}}]}\n"),
+        "t.yaml:4:45: a port must be a single word\n"},
+    {"ATransmitToNobody", on_ab("  p: {from: [a, b], stages: [{transmit: {a: bb, c: a}}]}\n"),
+        "t.yaml:4:45: no port is named `bb`; allowed: a, b\n"
+        "t.yaml:4:49: no port is named `c`; allowed: a, b\n"},
+    {"ATransmitOfOnePortTwice", on_ab("  p: {from: [a, b], stages: [{transmit: {a: b, b: a, a: a}}]}\n"),
+        "t.yaml:4:54: `a` is written a second time; remove one\n"},
+    {"ATransmitToAPortThatCannot", on_g("  p: {from: [g], stages: [{transmit: {g: g}}]}\n"),
+        "t.yaml:4:42: port `g` is a `generator`, which cannot transmit; name one of another kind\n"},
+    {"ATransmitWithoutAWayOut",
+        on_ab("  in: {from: [a, b], stages: [validate]}\n"
+              "  out: {from: [in], shard-by: flow, on-full: block, stages: [{transmit: {a: b}}]}\n"),
+        "t.yaml:5:63: `transmit` has no way out for packets of port `b`; add `b: PORT`\n"},
+    /* overrides */
+    {"AnOverrideThatIsOutOfRange", small(""),
+        "--set pools.all.workers: workers `0` is out of range; allowed: 1 .. 64\n", {"pools.all.workers=0"}},
+    {"AnOverrideOfAnUnknownPool", small(""),
+        "--set pools.al.workers: the file has no `al` here; allowed: all; did you mean `all`?\n",
+        {"pools.al.workers=1"}},
+    {"AnOverrideOfAnUnknownStage", small(""),
+        "--set pools.all.stages.meter.idle: the file has no `meter` here; allowed: validate, sink\n",
+        {"pools.all.stages.meter.idle=1s"}},
+    {"AnOverrideBelowAWord", small(""), "--set version.x: the file has no `x` here\n", {"version.x=1"}},
+    {"AnOverrideOfAnUnknownKey", small(""),
+        "--set sed: unknown key `sed` in the configuration; allowed: version, seed, name, memory, cpus, "
+        "ports, pools, listen, log, drain-timeout, stop-after; did you mean `seed`?\n",
+        {"sed=1"}},
+    {"AnOverrideWithoutAValue", small(""),
+        "--set seed: no override; allowed: key=value, as in pools.work.workers=2\n", {"seed"}},
+    {"AnOverrideWithoutAKey", small(""),
+        "--set : no override; allowed: key=value, as in pools.work.workers=2\n", {"=1"}},
+    {"AnOverrideOfTwoLines", small(""),
+        "--set name: no override; allowed: key=value, as in pools.work.workers=2\n",
+        {"name=a\n"
+         "b"}},
+    {"AnOverrideOfAListByAWord", small(""),
+        "--set pools.all.from: from is no list; allowed: a list like [gen]\n", {"pools.all.from=gen"}},
+    {"AnOverrideWithAnEmptyStep", small(""), "--set pools..workers: the file has no `` here; allowed: all\n",
+        {"pools..workers=1"}},
+    /* several */
+    {"ThreeMistakesGiveThreeErrors",
+        "version: 1\n"
+        "name: my pipe\n"
+        "ports: {g: {generator: {rate: 5}}}\n"
+        "pools: {p: {from: [g], stages: [validat, sink]}}\n",
+        "t.yaml:2:7: name `my pipe` is not spelled like a name; allowed: 1 to 32 letters, digits, _ and -\n"
+        "t.yaml:3:31: rate `5` has no unit; allowed: `max`, or a number with bps kbps Mbps Gbps pps kpps "
+        "Mpps Gpps\n"
+        "t.yaml:4:33: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare; "
+        "did you mean `validate`?\n"},
+    {"AllMistakesAreSortedByPlace",
+        "version: 3\n"
+        "memori: auto\n"
+        "pools:\n"
+        "  all: {from: [gne], stages: [validat, sink], workers: 0}\n"
+        "ports: {gen: {generator: {rate: 5}}}\n"
+        "log: loud\n",
+        "--set seed: seed `x` is no number; allowed: a whole number, also with k M G\n"
+        "--set name: name `a b` is not spelled like a name; allowed: 1 to 32 letters, digits, _ and -\n"
+        "t.yaml:1:10: version `3` is out of range; allowed: 1\n"
+        "t.yaml:2:1: unknown key `memori` in the configuration; allowed: version, seed, name, memory, cpus, "
+        "ports, pools, listen, log, drain-timeout, stop-after; did you mean `memory`?\n"
+        "t.yaml:4:16: no port or pool is named `gne`; allowed: gen, all; did you mean `gen`?\n"
+        "t.yaml:4:31: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare; "
+        "did you mean `validate`?\n"
+        "t.yaml:4:56: workers `0` is out of range; allowed: 1 .. 64\n"
+        "t.yaml:5:33: rate `5` has no unit; allowed: `max`, or a number with bps kbps Mbps Gbps pps kpps "
+        "Mpps Gpps\n"
+        "t.yaml:6:6: log `loud` is not known; allowed: error, warning, notice, info, debug\n",
+        {"seed=x", "name=a b"}},
+    {"AMistakeThatAnAliasRepeatsIsShownOnce",
+        "version: 1\n"
+        "ports: {a: {vdev: x}, b: {vdev: y}}\n"
+        "pools:\n"
+        "  p: {from: [a], stages: &s [burnt, sink]}\n"
+        "  q: {from: [b], stages: *s}\n",
+        "t.yaml:4:30: unknown stage `burnt`; allowed: validate, admit, meter, burn, sink, transmit, bare; "
+        "did you mean `burn`?\n"},
+};
+
+void PrintTo(const Mistake &m, std::ostream *to)
+{
+    *to << m.name;
+}
+
+class EveryMistake : public testing::TestWithParam<Mistake> {};
+
+TEST_P(EveryMistake, IsNamedWithPlaceCauseAndRemedy)
+{
+    const Mistake &m = GetParam();
+    EXPECT_EQ(
+        m.path != nullptr ? test::load_path(m.path, m.sets).errors : test::errors(m.text, m.sets), m.said);
+}
+
+INSTANTIATE_TEST_SUITE_P(Config, EveryMistake, testing::ValuesIn(mistakes),
+    [](const testing::TestParamInfo<Mistake> &info) { return info.param.name; });
+
+} // namespace
