@@ -136,6 +136,26 @@ def check_foreign(path, text):
             for match in FOREIGN.finditer(text)]
 
 
+def literals(text):
+    """(position, value) of each string of a C file, neighbours joined."""
+    text = without_comments(text)
+    for match in re.finditer(r'"(?:\\.|[^"\\\n])*"(?:\s*"(?:\\.|[^"\\\n])*")*', text):
+        inner = re.sub(r'"\s*"', "", match.group()[1:-1])
+        yield match.start(), inner.replace('\\"', '"').replace("\\n", "\n").replace("\\\\", "\\")
+
+
+def unsaid(path, text, said):
+    """Sentences of config/ that no test expects, each cut at its printf conversions. What helps is no message."""
+    if not re.fullmatch(r"config/(?!document|print)\w+\.c", path):
+        return []
+    text = re.sub(r'^\s*#\s*include.*|\.help\s*=\s*(?:"(?:\\.|[^"\\\n])*"\s*)+',
+                  lambda match: re.sub(r"[^\n]", " ", match.group()), without_comments(text), flags=re.M)
+    return [found(path, text, position, f"no row of tests/config/mistakes_test.cc expects `{piece.strip()}`")
+            for position, literal in literals(text)
+            for piece in re.split(r"%[-0-9.*]*(?:ll|l|z)?[a-zA-Z]", literal)
+            if re.search(r"\w \w", piece) and piece.strip() not in said]
+
+
 # ---- the tree ----
 
 def tree(root):
@@ -187,6 +207,11 @@ class Law(unittest.TestCase):
 
     def test_nothing_is_of_one_machine(self):
         self.keeps(check_foreign)
+
+    def test_each_message_of_the_configuration_has_its_test(self):
+        said = "\n".join(value for path, text in tree(ROOT) if re.match(r"tests/config/.*\.cc$", path)
+                         for _, value in literals(text) if re.search(r"t\.yaml|^--set ", value))
+        self.keeps(lambda path, text: unsaid(path, text, said))
 
     def test_scripts_can_be_run(self):
         dull = [f"{d}/{n}" for d in ("scripts", ".ci") for n in os.listdir(os.path.join(ROOT, d))
@@ -275,6 +300,15 @@ class Planted(unittest.TestCase):
         self.caught(check_foreign, "scripts/x", "curl http:/" "/10.1.2.3/x")
         self.caught(check_foreign, "scripts/x", "https:/" "/pypi-proxy.example.org/simple")
         self.passes(check_foreign, "README.md", "http://127.0.0.1:9476/metrics https://www.dpdk.org")
+
+    def test_unsaid(self):
+        said = 't.yaml:1:1: port `a` is no map; allowed: b\n'
+        for text in ('f(c, "port `%s` is no list", x);', 'f(to, " is no "\n  "list");', 'x = y ? "is no map" : "is no list";'):
+            self.assertEqual(len(unsaid("config/load.c", text, said)), 1, text)
+        for text in ('f(c, "port `%s` is no "\n "map; allowed: %.*s", x);', '.help = "Is no "\n "list at all",',
+                     '/* "is no list" */ f("list");', '#include "is no list"\n'):
+            self.assertEqual(unsaid("config/load.c", text, said), [], text)
+        self.assertEqual(unsaid("config/document.c", 'f("is no list");', said), [])
 
     def test_a_violation_in_a_copied_tree(self):
         with tempfile.TemporaryDirectory() as copy:
