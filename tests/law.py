@@ -229,11 +229,13 @@ class Law(unittest.TestCase):
         self.assertEqual(done.returncode, 0, "\n" + done.stdout)
 
     def test_the_product_stays_within_its_budget(self):
-        lines = sum(text.count("\n") for path, text in tree(ROOT)
-                    if path.split("/")[0] in PRODUCT and path.endswith((".c", ".h")))
-        print(f"\nnote: {lines} lines of C in the product, of at most {BUDGET_LINES}")
-        self.assertGreater(lines, 0)
-        self.assertLessEqual(lines, BUDGET_LINES)
+        texts = [text for path, text in tree(ROOT) if path.split("/")[0] in PRODUCT and path.endswith((".c", ".h"))]
+        # A comment is no complication: what it explains is.
+        code = sum(bool(line.strip()) for text in texts for line in without_comments(text).splitlines())
+        print(f"\nnote: {code} lines of C code in the product, of at most {BUDGET_LINES}"
+              f" ({sum(text.count(chr(10)) for text in texts)} with comments and empty lines)")
+        self.assertGreater(code, 0)
+        self.assertLessEqual(code, BUDGET_LINES)
 
 
 # ---- does the law see? ----

@@ -90,6 +90,11 @@ class Check(unittest.TestCase):
             self.assertRegex(done.stderr, f"^<stdin>:6:13: .*{what}.*; allowed: .*\\n$")
             done = check("--set", "ports.b.vdev=" + device, "-", text=GOOD)
             self.assertRegex(done.stderr, f"^--set ports.b.vdev: .*{what}")
+        for kind, text, what in (("pci", "3b:00.0", "is no PCI address"), ("pci", "0000:3b:00.0 ", None), ("interface", "a" * 16, "is no name"),
+                                 ("pci", "0000:3b:00.00", "is no PCI address"), ("interface", "../x", "is no name")):
+            done = check("-", text=GOOD.replace('vdev: "net_null0,size=60"', f"{kind}: {text}"))
+            self.assertEqual(done.returncode, 78 if what else 0, done.stderr)
+            self.assertRegex(done.stderr, f"^<stdin>:6:{6 + len(kind) + 2}: .*{what}.*; allowed: .*\\n$" if what else "^$")
 
     def test_a_full_disk_is_not_silent(self):
         if not os.path.exists("/dev/full"):
