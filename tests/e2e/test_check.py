@@ -94,7 +94,7 @@ class Check(unittest.TestCase):
                                  ("pci", "0000:3b:00.00", "is no PCI address"), ("interface", "../x", "is no name")):
             done = check("-", text=GOOD.replace('vdev: "net_null0,size=60"', f"{kind}: {text}"))
             self.assertEqual(done.returncode, 78 if what else 0, done.stderr)
-            self.assertRegex(done.stderr, f"^<stdin>:6:{6 + len(kind) + 2}: .*{what}.*; allowed: .*\\n$" if what else "^$")
+            self.assertRegex(done.stderr, f"^<stdin>:6:{7 + len(kind) + 2}: .*{what}.*; allowed: .*\\n$" if what else "^$")
 
     def test_a_full_disk_is_not_silent(self):
         if not os.path.exists("/dev/full"):
