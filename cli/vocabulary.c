@@ -124,7 +124,8 @@ static const struct weir_key_table *port_kinds(void)
             .rows = d->params != NULL ? rows(d->kind, d->params, later_ports) : NULL,
             .string = d->params == NULL,
             .check = d->check,
-            .receive_only = !d->can_transmit};
+            .receive_only = !d->can_transmit,
+            .has_link = d->set_link != NULL};
     }
     add_later(to, n, later_ports);
     return to;

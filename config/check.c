@@ -211,6 +211,23 @@ static void check_ports_used(const struct weir_draft *d)
                 config->ports[p].name);
 }
 
+static void check_links(const struct weir_draft *d)
+{
+    const struct weir_config_port *ports = d->config->ports;
+    for (uint32_t p = 0; p < d->config->n_ports; p++) {
+        const struct weir_config_port *leader = ports[p].follows < 0 ? NULL : &ports[ports[p].follows];
+        if (leader == NULL || leader->kind == NULL || ports[p].kind == NULL)
+            continue;
+        struct weir_place place = ports[p].keys[WEIR_PORT_LINK_FOLLOWS].place;
+        if (leader == &ports[p])
+            weir_complain(d->complaints, place,
+                "port `%s` cannot follow itself; name the port on the other side", leader->name);
+        else if (!leader->kind->has_link || !ports[p].kind->has_link)
+            weir_complain(d->complaints, place, "a `%s` has no link; remove `link-follows` from port `%s`",
+                leader->kind->has_link ? ports[p].kind->name : leader->kind->name, ports[p].name);
+    }
+}
+
 static void check_end(const struct weir_draft *d, uint32_t i)
 {
     const struct weir_config_pool *pool = pool_at(d, i);
@@ -430,6 +447,7 @@ void weir_check(struct weir_draft *d)
     if (!d->graph_known)
         return;
     find_consumers(d);
+    check_links(d);
     check_ports_used(d);
     check_limits(d);
     if (!sort(d, order))

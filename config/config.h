@@ -58,6 +58,7 @@ struct weir_key_table {
     bool string;                                      /* port kinds only: the value is one string, no map */
     bool (*check)(const char *text, FILE *complaint); /* of that string; NULL = any may be right */
     bool receive_only;                                /* port kinds only: no stage can transmit to it */
+    bool has_link;                                    /* port kinds only: may be up or down */
 };
 
 struct weir_vocabulary {
@@ -92,6 +93,8 @@ struct weir_config_port {
     const struct weir_key_table *kind;
     char *text;                /* kind->string */
     struct weir_value *values; /* kind->rows order */
+    struct weir_value *keys;   /* of the scalar keys that all kinds have, as written */
+    int32_t follows;           /* port whose link this one follows, -1 = none */
     struct weir_place place;
 };
 

@@ -82,11 +82,13 @@ const struct weir_key_row weir_top_rows[] = {
 };
 
 const struct weir_key_row weir_port_rows[] = {
-    {.key = "side", .type = WEIR_TYPE_WORD, .help = "inside or outside.", .not_yet = later},
-    {.key = "link-follows",
+    [WEIR_PORT_LINK_FOLLOWS] = {.key = "link-follows",
         .type = WEIR_TYPE_STRING,
-        .help = "Take the link down with another's.",
-        .not_yet = later},
+        .optional = true,
+        .help =
+            "Name of a port: while its link is down, or its device is gone, weir takes this one's link down, "
+            "so that whoever is behind it sees it. Two may follow each other."},
+    {.key = "side", .type = WEIR_TYPE_WORD, .help = "inside or outside.", .not_yet = later},
     {.key = "queues", .type = WEIR_TYPE_COUNT, .help = "Receive queues.", .not_yet = later},
     {.key = "mtu", .type = WEIR_TYPE_BYTES, .help = "Largest frame.", .not_yet = later},
     {.key = NULL},

@@ -340,6 +340,7 @@ static void name_ports(struct loader *l, int map)
         int key = pairs_at(l, map).start[config->n_ports].key;
         struct weir_config_port *port = &config->ports[config->n_ports];
         port->name = load_name(l, key, "port");
+        port->follows = -1;
         port->place = place_at(l, key);
     }
 }
@@ -411,12 +412,16 @@ static struct weir_key_row *port_table(struct loader *l, size_t *n_kinds)
     return rows;
 }
 
-static void complain_no_kind(struct loader *l, const struct subject *s, const struct weir_key_row *rows)
+static void complain_no_kind(
+    struct loader *l, const struct subject *s, const struct weir_key_row *rows, size_t n_kinds)
 {
+    bool first = true;
     FILE *to = weir_complaint_begin(l->draft.complaints, s->place);
     write_subject(to, s);
-    fputs(" has no kind", to);
-    write_usable_keys(to, rows);
+    fputs(" has no kind; allowed: ", to);
+    for (size_t i = 0; i < n_kinds; i++)
+        if (rows[i].not_yet == NULL)
+            weir_write_listed(to, rows[i].key, &first);
     weir_complaint_end(l->draft.complaints);
 }
 
@@ -439,6 +444,14 @@ static void load_kind(
         port->values = load_values(l, port->kind->rows, found);
 }
 
+static void load_follows(struct loader *l, struct weir_config_port *port, int index)
+{
+    const struct weir_value *v = &port->keys[WEIR_PORT_LINK_FOLLOWS];
+    port->follows = v->set ? find_port(l->draft.config, v->text) : -1;
+    if (v->set && port->follows < 0)
+        complain_nobody(l, index, v->text, "port", false);
+}
+
 static void load_port(struct loader *l, struct weir_config_port *port, int map)
 {
     size_t n_kinds;
@@ -459,8 +472,10 @@ static void load_port(struct loader *l, struct weir_config_port *port, int map)
         port->kind = &l->draft.vocabulary->port_kinds[i];
         load_kind(l, port, &rows[i], found[i]);
     }
+    port->keys = load_values(l, weir_port_rows, found + n_kinds);
+    load_follows(l, port, found[n_kinds + WEIR_PORT_LINK_FOLLOWS]);
     if (port->kind == NULL && before == l->draft.complaints->n + l->draft.complaints->more)
-        complain_no_kind(l, &s, rows);
+        complain_no_kind(l, &s, rows, n_kinds);
 }
 
 /* ---- stages ---- */

@@ -87,10 +87,11 @@ static void write_port(const struct printer *p, const struct weir_config_port *p
     fprintf(p->to, "  %s:\n", port->name);
     if (kind->string) {
         write_value(p, 2, "", kind->name, port->text, port->place);
-        return;
+    } else {
+        fprintf(p->to, "    %s:\n", kind->name);
+        write_values(p, 3, kind->rows, port->values);
     }
-    fprintf(p->to, "    %s:\n", kind->name);
-    write_values(p, 3, kind->rows, port->values);
+    write_values(p, 2, weir_port_rows, port->keys);
 }
 
 static void write_port_map(const struct printer *p, const struct weir_config_stage *stage)

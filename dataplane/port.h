@@ -32,6 +32,13 @@ struct weir_port_stats {
     uint64_t offered;   /* a generator's schedule; WEIR_UNKNOWN elsewhere */
 };
 
+enum weir_port_condition {
+    WEIR_PORT_UP,
+    WEIR_PORT_DOWN, /* no carrier, or taken down */
+    WEIR_PORT_GONE, /* there is no device, or another than the one that was opened */
+    WEIR_PORT_CONDITIONS
+};
+
 struct weir_port_def;
 
 struct weir_port {
@@ -43,12 +50,16 @@ struct weir_port {
     int socket;
     uint64_t tsc_hz;
     uint64_t seed;
-    uint32_t max_frame;         /* layer-2 bytes without FCS that may be transmitted; open sets it */
-    uint32_t stamped_flows;     /* what the kind says of its parameters, as the next */
-    char device[64];            /* of the machine: PCI address or network interface; empty = none */
-    void *state;                /* of the kind */
-    char error[512];            /* why open or start failed: cause and remedy */
-    char warning[512];          /* open went well, but; empty = nothing to say */
+    uint32_t max_frame;                 /* layer-2 bytes without FCS that may be transmitted; open sets it */
+    uint32_t stamped_flows;             /* what the kind says of its parameters, as the next */
+    char device[64];                    /* of the machine: PCI address or network interface; empty = none */
+    void *state;                        /* of the kind */
+    char error[512];                    /* why open or start failed: cause and remedy */
+    char warning[512];                  /* open went well, but; empty = nothing to say */
+    enum weir_port_condition condition; /* control thread, as the next three */
+    bool closed;       /* its device is gone, or was not there yet: only open and stats may be called */
+    uint32_t reopened; /* times */
+    uint64_t past_errors, past_missed, sent_shown; /* what devices before the present one have told */
     bool keeps_mbufs;           /* the driver is known to keep its rings' mbufs even after close */
     uint32_t taken;             /* mbufs the driver took in open and start */
     uint32_t tx_rings;          /* mbufs that may wait in its transmit and completion rings */
@@ -70,14 +81,19 @@ struct weir_port_def {
     bool (*check)(const char *text, FILE *complaint);
 
     /* Control thread. `params` is the plain struct, or the string. 0 or -errno with port->error filled: -EBADMSG for
-     * bad data, -EPERM or -EACCES for permission, -EINVAL for an illegal parameter, else unavailable.
+     * bad data, -EPERM or -EACCES for permission, -EINVAL for an illegal parameter, -ENXIO if the device may still
+     * come, else unavailable.
      * open may lower nothing: it uses rx_queues and tx_queues as given, and may raise rx_queues to what the device
      * spreads its frames over. */
     int (*open)(struct weir_port *, const void *params);
     int (*start)(struct weir_port *, uint64_t now_tsc);
     void (*stop)(struct weir_port *);  /* after the last worker has ended */
     void (*close)(struct weir_port *); /* all packets are home after this, but for what the driver keeps */
-    /* Any time between open and close, by any thread that is no worker, one call at a time. */
+    /* What has become of the device; NULL = it is always there. Control thread, between open and close. */
+    enum weir_port_condition (*condition)(struct weir_port *);
+    /* Take the link down, or up: who is at its other end sees it. 0 or -errno. NULL = there is no link. */
+    int (*set_link)(struct weir_port *, bool up);
+    /* Any time, by any thread that is no worker, one call at a time. */
     void (*stats)(struct weir_port *, struct weir_port_stats *);
 
     /* Owner of the queue. Fills desc.mbuf, length, class 0, flags; returns the number of packets. */

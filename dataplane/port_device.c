@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_ether.h>
@@ -38,12 +39,14 @@ struct driver {
     bool blind;           /* cannot tell what it missed before receive */
     bool spreads;         /* the kernel spreads frames over all its queues: poll every one */
     bool keeps_mbufs;     /* even after close */
+    bool rides;           /* on an interface that must be there, and may go and come */
     bool loops;           /* what was transmitted stays inside and must be fetched at the end */
     bool errors_refused;  /* what it calls output errors are frames that it gave back: `tx_full` has them */
 };
 static const struct driver drivers[] = {
-    {"net_af_packet", .needs_privilege = true, .blind = true, .spreads = true},
-    {"net_af_xdp", .needs_privilege = true, .blind = true, .keeps_mbufs = true, .errors_refused = true},
+    {"net_af_packet", .needs_privilege = true, .blind = true, .spreads = true, .rides = true},
+    {"net_af_xdp", .needs_privilege = true, .blind = true, .rides = true, .keeps_mbufs = true,
+        .errors_refused = true},
     {"net_tap", .needs_privilege = true, .blind = true, .errors_refused = true},
     {"net_ring", .loops = true},
     {.prefix = ""},
@@ -53,8 +56,9 @@ struct device {
     const struct driver *driver;
     uint16_t id;
     struct rte_eth_stats before;
-    uint64_t sent_shown;  /* highest `accepted - tx_errors` told so far */
-    bool was_promiscuous; /* before we came */
+    char interface[IFNAMSIZ]; /* of the kernel, empty = none */
+    unsigned index;           /* its index: a new one of the same name has another */
+    bool was_promiscuous;     /* before we came */
 };
 
 /* ---- receive and transmit ---- */
@@ -125,23 +129,26 @@ static void stats(struct weir_port *port, struct weir_port_stats *s)
 {
     struct device *d = port->state;
     struct rte_eth_stats now = {0};
-    *s = (struct weir_port_stats){.offered = WEIR_UNKNOWN, .missed = WEIR_UNKNOWN};
+    *s = (struct weir_port_stats){.offered = WEIR_UNKNOWN};
     for (uint16_t q = 0; q < WEIR_PORTS_MAX; q++) {
         s->received += weir_counter_read(&port->queue[q].rx_packets);
         s->received_bytes += weir_counter_read(&port->queue[q].rx_bytes);
         s->accepted += weir_counter_read(&port->queue[q].tx_packets);
         s->accepted_bytes += weir_counter_read(&port->queue[q].tx_bytes);
     }
+    s->missed = port->past_missed;
+    uint64_t errors = port->past_errors;
     /* The driver after our own counters: it knows all errors among those frames, so that no error is ever told as sent.
      * It may know some of frames that are not among them yet; what was told as sent stays sent. */
-    if (d == NULL || rte_eth_stats_get(d->id, &now) != 0)
-        return;
-    uint64_t errors = d->driver->errors_refused ? 0 : now.oerrors - d->before.oerrors;
-    uint64_t most = s->accepted - d->sent_shown;
+    if (d != NULL && rte_eth_stats_get(d->id, &now) == 0) {
+        errors += d->driver->errors_refused ? 0 : now.oerrors - d->before.oerrors;
+        s->missed = d->driver->blind
+                        ? WEIR_UNKNOWN
+                        : s->missed + now.imissed + now.rx_nombuf - d->before.imissed - d->before.rx_nombuf;
+    }
+    uint64_t most = s->accepted - port->sent_shown;
     s->tx_errors = errors < most ? errors : most;
-    d->sent_shown = s->accepted - s->tx_errors;
-    if (!d->driver->blind)
-        s->missed = now.imissed + now.rx_nombuf - d->before.imissed - d->before.rx_nombuf;
+    port->sent_shown = s->accepted - s->tx_errors;
 }
 
 /* ---- set-up ---- */
@@ -175,26 +182,35 @@ static const char *argument(const char *device, const char *key, char *value, si
 /* The kernel's interface behind a device, as in `iface=eth1`. */
 struct interface {
     char name[IFNAMSIZ]; /* empty = none */
+    unsigned index;      /* 0 = not there */
     uint32_t mtu;        /* 0 = unknown */
-    bool promiscuous;
+    short flags;         /* IFF_* */
 };
 
-static struct interface interface_of(const char *device)
+static struct interface interface_named(const char *name)
 {
     struct interface i = {.name = ""};
     struct ifreq request = {0};
-    if (argument(device, "iface", i.name, sizeof i.name) == NULL)
-        return i;
+    snprintf(i.name, sizeof i.name, "%s", name);
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return i;
     memcpy(request.ifr_name, i.name, sizeof i.name);
     if (ioctl(fd, SIOCGIFMTU, &request) == 0)
         i.mtu = (uint32_t)request.ifr_mtu;
+    if (ioctl(fd, SIOCGIFINDEX, &request) == 0)
+        i.index = (unsigned)request.ifr_ifindex;
     if (ioctl(fd, SIOCGIFFLAGS, &request) == 0)
-        i.promiscuous = (request.ifr_flags & IFF_PROMISC) != 0;
+        i.flags = request.ifr_flags;
     close(fd);
     return i;
+}
+
+static struct interface interface_of(const char *device)
+{
+    char name[IFNAMSIZ];
+    const char *given = argument(device, "iface", name, sizeof name);
+    return given != NULL ? interface_named(name) : (struct interface){.name = ""};
 }
 
 static bool is_af_packet(const char *device)
@@ -362,26 +378,38 @@ static int configure(struct weir_port *port, const char *device, struct device *
     return 0;
 }
 
+/* What it counted stays; its name is free for another. */
 static void close_device(struct weir_port *port)
 {
     struct device *d = port->state;
-    if (d != NULL) {
-        rte_eth_dev_close(d->id);
-        free(d);
-    }
+    struct weir_port_stats last;
+    struct rte_eth_dev_info about;
+    if (d == NULL)
+        return;
+    stats(port, &last);
+    port->past_errors = last.tx_errors;
+    port->past_missed = last.missed;
+    bool known = rte_eth_dev_info_get(d->id, &about) == 0;
+    rte_eth_dev_close(d->id);
+    if (known && d->interface[0] != '\0')
+        rte_dev_remove(about.device);
+    free(d);
     port->state = NULL;
 }
 
-static int open_port(struct weir_port *port, const char *device, uint16_t id, bool promiscuous)
+static int open_port(struct weir_port *port, const char *device, uint16_t id, struct interface i)
 {
     struct device *d = calloc(1, sizeof *d);
     if (d == NULL)
         return refuse(port, -ENOMEM, device, "cannot be kept");
     d->id = id;
     d->driver = driver_of(device);
-    d->was_promiscuous = promiscuous;
+    d->was_promiscuous = (i.flags & IFF_PROMISC) != 0;
+    d->index = i.index;
+    if (d->driver->rides)
+        memcpy(d->interface, i.name, sizeof d->interface);
     port->state = d;
-    port->keeps_mbufs = d->driver->keeps_mbufs;
+    port->keeps_mbufs |= d->driver->keeps_mbufs;
     int result = configure(port, device, d);
     if (result != 0)
         close_device(port);
@@ -394,7 +422,16 @@ static int open_device(struct weir_port *port, const void *given)
     bool known[RTE_MAX_ETHPORTS] = {false};
     for (uint16_t id = 0; id < RTE_MAX_ETHPORTS; id++)
         known[id] = rte_eth_dev_is_valid_port(id) != 0;
-    bool promiscuous = interface_of(device).promiscuous;
+    const struct driver *driver = driver_of(device);
+    struct interface i = interface_of(device);
+    if (driver->rides && i.index == 0) {
+        char queues[8];
+        snprintf(port->error, sizeof port->error, "there is no interface %s; `ip link` lists them", i.name);
+        if (driver->spreads && argument(device, "qpairs", queues, sizeof queues) != NULL)
+            port->rx_queues = (uint16_t)strtoul(queues, NULL, 10);
+        port->past_missed = driver->blind ? WEIR_UNKNOWN : 0;
+        return -ENXIO;
+    }
     int result = check_frame_room(port, device);
     if (result == 0)
         result = attach(port, device);
@@ -403,7 +440,7 @@ static int open_device(struct weir_port *port, const void *given)
     /* A driver may name its port otherwise than the device: take the one that is new. */
     for (uint16_t id = 0; id < RTE_MAX_ETHPORTS; id++)
         if (!known[id] && rte_eth_dev_is_valid_port(id))
-            return open_port(port, device, id, promiscuous);
+            return open_port(port, device, id, i);
     return refuse(port, -ENODEV, device, "made no port");
 }
 
@@ -413,7 +450,7 @@ static int open_pci(struct weir_port *port, const void *given)
     const char *address = given;
     uint16_t id;
     if (rte_eth_dev_get_port_by_name(address, &id) == 0)
-        return open_port(port, address, id, false);
+        return open_port(port, address, id, (struct interface){.name = ""});
     snprintf(port->error, sizeof port->error,
         "no driver has the PCI device %s; bind it with `dpdk-devbind.py --bind=vfio-pci %s`, and see with "
         "`log: "
@@ -427,16 +464,11 @@ static int open_interface(struct weir_port *port, const void *name)
 {
     static const char *const drivers_in_turn[] = {"net_af_xdp", "net_af_packet", NULL};
     char device[128], why[sizeof port->error] = "";
-    int result = -ENODEV;
-    if (if_nametoindex(name) == 0) {
-        snprintf(port->error, sizeof port->error, "there is no interface %s; `ip link` lists them",
-            (const char *)name);
-        return -ENODEV;
-    }
+    int result = -ENXIO;
     for (const char *const *driver = drivers_in_turn; *driver != NULL; driver++) {
         snprintf(device, sizeof device, "%s%u,iface=%s", *driver, port->index, (const char *)name);
         result = open_device(port, device);
-        if (result == 0 || driver[1] == NULL)
+        if (result == 0 || result == -ENXIO || driver[1] == NULL)
             break;
         snprintf(why, sizeof why, "%s", port->error);
     }
@@ -473,6 +505,34 @@ static void stop(struct weir_port *port)
     if (!d->was_promiscuous) /* the flag of a kernel's interface outlives us */
         rte_eth_promiscuous_disable(d->id);
     rte_eth_dev_stop(d->id);
+}
+
+static enum weir_port_condition condition(struct weir_port *port)
+{
+    const struct device *d = port->state;
+    struct rte_eth_link link = {0};
+    if (d->interface[0] == '\0')
+        return rte_eth_link_get_nowait(d->id, &link) == 0 && link.link_status == 0 ? WEIR_PORT_DOWN
+                                                                                   : WEIR_PORT_UP;
+    struct interface i = interface_named(d->interface);
+    if (i.index != d->index)
+        return WEIR_PORT_GONE;
+    return (i.flags & IFF_UP) != 0 && (i.flags & IFF_RUNNING) != 0 ? WEIR_PORT_UP : WEIR_PORT_DOWN;
+}
+
+static int set_link(struct weir_port *port, bool up)
+{
+    const struct device *d = port->state;
+    if (d->interface[0] == '\0')
+        return up ? rte_eth_dev_set_link_up(d->id) : rte_eth_dev_set_link_down(d->id);
+    struct interface i = interface_named(d->interface);
+    struct ifreq request = {.ifr_flags = (short)(up ? i.flags | IFF_UP : i.flags & ~IFF_UP)};
+    memcpy(request.ifr_name, i.name, sizeof i.name);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int result = fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) != 0 ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return result;
 }
 
 /* DOMAIN:BUS:DEVICE.FUNCTION, as lspci -D shows it. */
@@ -518,7 +578,8 @@ static uint32_t mbufs_held(const void *given)
 
 #define ON_A_DEVICE                                                                                          \
     .can_transmit = true, .start = start, .stop = stop, .close = close_device, .stats = stats,               \
-    .receive = receive, .ended = ended, .transmit = transmit, .mbufs = mbufs_held
+    .receive = receive, .ended = ended, .transmit = transmit, .mbufs = mbufs_held, .condition = condition,   \
+    .set_link = set_link
 
 const struct weir_port_def weir_port_vdev = {
     .kind = "vdev",

@@ -68,7 +68,8 @@ struct weir_stage_env {
     struct weir_port **ports; /* all ports by index */
     uint32_t n_ports;
     uint16_t tx_queue[WEIR_PORTS_MAX]; /* by port: this worker's own, if it sends there */
-    int socket;                        /* NUMA node for memory */
+    uint64_t closed_ports; /* a bit each: nothing may be sent there now; changes between batches */
+    int socket;            /* NUMA node for memory */
 };
 
 struct weir_stage {

@@ -79,7 +79,9 @@ static bool new_ports(struct weir_runtime *rt)
     rt->port_list = calloc(rt->n_ports, sizeof *rt->port_list);
     rt->port_params = calloc(rt->n_ports, sizeof *rt->port_params);
     rt->port_stats = calloc(rt->n_ports, sizeof *rt->port_stats);
-    if (rt->port_stats == NULL || rt->ports == NULL || rt->port_list == NULL || rt->port_params == NULL)
+    rt->watches = calloc(rt->n_ports, sizeof *rt->watches);
+    if (rt->watches == NULL || rt->port_stats == NULL || rt->ports == NULL || rt->port_list == NULL ||
+        rt->port_params == NULL)
         return false;
     memset(rt->ports, 0, rt->n_ports * sizeof *rt->ports);
     for (uint32_t i = 0; i < rt->n_ports; i++) {
@@ -308,7 +310,14 @@ static enum weir_failure open_ports(struct weir_runtime *rt)
         if (port->warning[0] != '\0')
             weir_log(WEIR_LOG_WARNING, "port %s: %s", port->name, port->warning);
         port->warning[0] = '\0';
-        if (result == 0)
+        port->closed = result == -ENXIO;
+        if (port->closed) {
+            port->condition = WEIR_PORT_GONE;
+            rt->closed_ports |= UINT64_C(1) << rt->n_opened;
+            weir_log(WEIR_LOG_WARNING, "port %s: %s; weir goes on without it and waits for it", port->name,
+                port->error);
+        }
+        if (result == 0 || port->closed)
             continue;
         const struct weir_place *place = &rt->config->ports[rt->n_opened].place;
         weir_log(WEIR_LOG_ERROR, "%s:%u:%u: port %s: %s", rt->config->file, place->line, place->column,
@@ -402,7 +411,9 @@ static bool build_workers(struct weir_runtime *rt)
     rt->stuck = calloc(rt->n_workers, sizeof *rt->stuck);
     rt->seen_steps = calloc(rt->n_workers, sizeof *rt->seen_steps);
     rt->seen_tsc = calloc(rt->n_workers, sizeof *rt->seen_tsc);
-    if (rt->workers == NULL || rt->stuck == NULL || rt->seen_steps == NULL || rt->seen_tsc == NULL)
+    rt->ports_told = calloc(rt->n_workers, sizeof *rt->ports_told);
+    if (rt->ports_told == NULL || rt->workers == NULL || rt->stuck == NULL || rt->seen_steps == NULL ||
+        rt->seen_tsc == NULL)
         return false;
     for (uint32_t p = 0; p < rt->n_pools; p++) {
         for (uint32_t i = 0; i < rt->pools[p].n_workers; i++) {
@@ -493,7 +504,8 @@ static enum weir_failure build_stages(struct weir_runtime *rt)
             .workers = pool->n_workers,
             .ports = rt->port_list,
             .n_ports = rt->n_ports,
-            .socket = rt->plan->workers[number].node};
+            .socket = rt->plan->workers[number].node,
+            .closed_ports = rt->closed_ports};
         memcpy(w->env.hash_key, rt->hash_key, sizeof rt->hash_key);
         take_tx_queues(tx_ports(rt, pool), next_tx_queue, w->env.tx_queue);
         w->stages = allocate(pool->n_stages * sizeof *w->stages, rt->plan->workers[number].node);
@@ -540,9 +552,11 @@ void weir_runtime_free(struct weir_runtime *rt)
             if (rt->workers[i]->stages[k].def->fini != NULL)
                 rt->workers[i]->stages[k].def->fini(&rt->workers[i]->stages[k]);
     for (; rt->n_started > 0; rt->n_started--)
-        rt->ports[rt->n_started - 1].def->stop(&rt->ports[rt->n_started - 1]);
+        if (!rt->ports[rt->n_started - 1].closed)
+            rt->ports[rt->n_started - 1].def->stop(&rt->ports[rt->n_started - 1]);
     for (; rt->n_opened > 0; rt->n_opened--)
-        rt->ports[rt->n_opened - 1].def->close(&rt->ports[rt->n_opened - 1]);
+        if (!rt->ports[rt->n_opened - 1].closed)
+            rt->ports[rt->n_opened - 1].def->close(&rt->ports[rt->n_opened - 1]);
     for (uint32_t p = 0; p < rt->n_pools; p++) {
         for (uint32_t i = 0; i < rt->pools[p].n_stages; i++)
             free(rt->pools[p].stages[i].params);
@@ -556,6 +570,8 @@ void weir_runtime_free(struct weir_runtime *rt)
     free(rt->stuck);
     free(rt->seen_steps);
     free(rt->seen_tsc);
+    free(rt->ports_told);
+    free(rt->watches);
     free(rt->rings);
     free(rt->pools);
     free(rt->port_params);

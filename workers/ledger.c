@@ -82,6 +82,8 @@ static void take_ring(
         .high_water = weir_ring_high_water(r->ring)};
 }
 
+static const char *const conditions[WEIR_PORT_CONDITIONS] = {"up", "down", "gone"};
+
 static void take_port(const struct weir_runtime *rt, uint32_t i, struct weir_snapshot_port *to)
 {
     struct weir_port *port = &rt->ports[i];
@@ -90,6 +92,9 @@ static void take_port(const struct weir_runtime *rt, uint32_t i, struct weir_sna
         port->def->stats(port, &stats);
     *to = (struct weir_snapshot_port){.name = port->name,
         .kind = port->def->kind,
+        .condition = conditions[port->condition],
+        .up = port->condition == WEIR_PORT_UP,
+        .reopened = port->reopened,
         .received = stats.received,
         .received_bytes = stats.received_bytes,
         .sent = stats.accepted - stats.tx_errors,

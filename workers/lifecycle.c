@@ -24,6 +24,8 @@ static enum weir_failure start_ports(struct weir_runtime *rt)
 {
     for (; rt->n_started < rt->n_ports; rt->n_started++) {
         struct weir_port *port = &rt->ports[rt->n_started];
+        if (port->closed)
+            continue;
         unsigned before = rte_mempool_avail_count(rt->mempool);
         int result = port->def->start(port, rte_rdtsc());
         if (port->warning[0] != '\0')
@@ -94,6 +96,7 @@ static void watch(struct weir_runtime *rt, uint32_t i, uint64_t now_tsc)
 bool weir_runtime_tick(struct weir_runtime *rt, uint64_t now_tsc)
 {
     bool all = true;
+    weir_ports_watch(rt, now_tsc);
     pthread_mutex_lock(&rt->life);
     for (uint32_t i = 0; i < rt->n_launched; i++) {
         watch(rt, i, now_tsc);
@@ -111,8 +114,9 @@ bool weir_runtime_tick(struct weir_runtime *rt, uint64_t now_tsc)
 
 static void command(struct weir_runtime *rt, enum weir_command_kind kind)
 {
+    const struct weir_command order = {.kind = kind};
     for (uint32_t i = 0; i < rt->n_launched; i++)
-        if (!weir_worker_ended(rt->workers[i]) && !weir_worker_command(rt->workers[i], kind))
+        if (!weir_worker_ended(rt->workers[i]) && !weir_worker_command(rt->workers[i], &order))
             weir_log(WEIR_LOG_ERROR, "worker %u of %s (cpu %u) has not served its last %d commands",
                 rt->workers[i]->index, rt->pools[rt->workers[i]->pool].config->name, rt->workers[i]->cpu,
                 WEIR_COMMANDS);
@@ -212,12 +216,15 @@ void weir_runtime_finish(struct weir_runtime *rt)
     }
     pthread_mutex_lock(&rt->life);
     empty_rings(rt);
+    weir_ports_release(rt);
     for (; rt->n_started > 0; rt->n_started--)
-        rt->ports[rt->n_started - 1].def->stop(&rt->ports[rt->n_started - 1]);
+        if (!rt->ports[rt->n_started - 1].closed)
+            rt->ports[rt->n_started - 1].def->stop(&rt->ports[rt->n_started - 1]);
     for (; rt->n_opened > 0; rt->n_opened--) {
         struct weir_port *port = &rt->ports[rt->n_opened - 1];
         port->def->stats(port, &rt->port_stats[port->index]);
-        port->def->close(port);
+        if (!port->closed)
+            port->def->close(port);
     }
     count_packets_home(rt);
     rt->final = true;

@@ -12,6 +12,7 @@
 #include "dataplane/port.h"
 #include "dataplane/stage.h"
 #include "workers/plan.h"
+#include "workers/ports.h"
 #include "workers/snapshot.h"
 #include "workers/worker.h"
 
@@ -52,6 +53,11 @@ struct weir_runtime {
     uint32_t n_ports;
     uint32_t n_opened, n_started;
     struct weir_port_stats *port_stats; /* the last word of each port, taken between stop and close */
+    struct weir_port_watch *watches;    /* by port; ports.c */
+    uint64_t closed_ports;              /* a bit each, as the workers were told last */
+    uint32_t ports_epoch;               /* of that */
+    uint32_t *ports_told;               /* by worker: epoch */
+    uint64_t next_watch_tsc;
     struct weir_pool *pools;
     uint32_t n_pools;
     struct weir_topology *topology;

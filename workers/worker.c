@@ -75,7 +75,7 @@ static inline uint32_t receive_from(struct weir_worker *w, struct weir_input *in
 {
     if (in->ring != NULL)
         return weir_ring_pop_sized(in->ring, w->batch.desc, WEIR_BATCH, sizeof w->batch.desc[0]);
-    if (w->draining)
+    if (w->draining || (w->env.closed_ports >> in->port->index & 1) != 0)
         return 0;
     w->batch.port = in->port->index;
     return in->port->def->receive(in->port, in->queue, &w->batch);
@@ -198,6 +198,10 @@ static void serve_slow(struct weir_worker *w)
             if (!w->discarding)
                 weir_word_publish(&w->state, WEIR_WORKER_DRAINING);
             break;
+        case WEIR_COMMAND_PORTS:
+            w->env.closed_ports = command.ports;
+            weir_word_publish(&w->ports_seen, command.epoch);
+            break;
         }
     }
 }
@@ -283,8 +287,7 @@ int weir_worker_run(void *worker)
     return 0;
 }
 
-bool weir_worker_command(struct weir_worker *w, enum weir_command_kind kind)
+bool weir_worker_command(struct weir_worker *w, const struct weir_command *command)
 {
-    const struct weir_command command = {.kind = kind};
-    return weir_ring_push(&w->command_ring->producer, &command, 1) == 1;
+    return weir_ring_push(&w->command_ring->producer, command, 1) == 1;
 }

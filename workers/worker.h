@@ -26,9 +26,12 @@ enum weir_command_kind {
     WEIR_COMMAND_DRAIN,   /* stop receiving from ports; end when everything upstream has ended */
     WEIR_COMMAND_DISCARD, /* the deadline: drop what you hold and what still comes, reason drain_deadline */
     WEIR_COMMAND_QUIT,    /* somebody upstream is stuck: drop what is there now and end */
+    WEIR_COMMAND_PORTS,   /* these ports are closed from now on, and all others open */
 };
 struct weir_command {
     uint32_t kind;
+    uint32_t epoch; /* PORTS: to be answered in ports_seen */
+    uint64_t ports; /* PORTS: a bit each */
 };
 #define WEIR_COMMANDS 8
 
@@ -80,6 +83,7 @@ struct weir_worker {
 
     /* Worker writes, all read. */
     struct weir_word state WEIR_CACHE_ALIGNED; /* enum weir_worker_state */
+    struct weir_word ports_seen;               /* epoch: no port that was closed then is touched any more */
     struct weir_counter steps;
     struct weir_counter cycles[WEIR_STEPS]; /* TSC, by what the step turned out to be */
     struct weir_counter received;           /* packets from ports and rings */
@@ -100,7 +104,7 @@ bool weir_worker_ended(const struct weir_worker *);
 int weir_worker_run(void *worker);
 
 /* Control thread. False: the ring is full of commands that a stuck worker has not served. */
-bool weir_worker_command(struct weir_worker *, enum weir_command_kind);
+bool weir_worker_command(struct weir_worker *, const struct weir_command *);
 
 #ifdef __cplusplus
 }

@@ -9,8 +9,8 @@
 #include "dataplane/port.h"
 #include "dataplane/stages/list.h"
 
-enum { REASON_UNMAPPED, REASON_ABOVE_MTU, REASON_TX_FULL };
-static const char *const reasons[] = {"unmapped_port", "above_mtu", "tx_full", NULL};
+enum { REASON_UNMAPPED, REASON_ABOVE_MTU, REASON_TX_FULL, REASON_PORT_CLOSED };
+static const char *const reasons[] = {"unmapped_port", "above_mtu", "tx_full", "port_closed", NULL};
 
 static const struct weir_param params[] = {
     {.key = "*",
@@ -43,10 +43,12 @@ static bool fits_slow(const struct weir_port *port, const struct rte_mbuf *m)
  * port, and the wire's own backpressure has no room for it anyway. */
 static void send(struct weir_stage *s, struct leaving *l, struct weir_port *port)
 {
-    uint32_t taken = port->def->transmit(port, s->env->tx_queue[port->index], l->mbufs, l->n);
+    bool closed = (s->env->closed_ports >> port->index & 1) != 0;
+    uint32_t taken =
+        unlikely(closed) ? 0 : port->def->transmit(port, s->env->tx_queue[port->index], l->mbufs, l->n);
     weir_counter_add(&s->out, taken);
     for (uint32_t i = taken; i < l->n; i++)
-        weir_stage_drop(s, l->desc[i], REASON_TX_FULL);
+        weir_stage_drop(s, l->desc[i], closed ? REASON_PORT_CLOSED : REASON_TX_FULL);
     l->n = 0;
 }
 

@@ -56,6 +56,12 @@ std::string on_ab(const std::string &pools)
     return "version: 1\nports: {a: {vdev: x}, b: {vdev: y}}\npools:\n" + pools;
 }
 
+/* Port `a`, with the keys of the test, and `b`. */
+std::string on_ab_keys(const std::string &a)
+{
+    return "version: 1\nports: {a: " + a + ", b: {vdev: y}}\npools:\n  p: {from: [a, b], stages: [sink]}\n";
+}
+
 /* A pool `p` behind `in`, in line 5, and what follows. */
 std::string inbox(const std::string &rest)
 {
@@ -212,7 +218,7 @@ const Mistake mistakes[] = {
         "version: 1\n"
         "ports: {a: &a {vdev: x}, b: {<<: *a}}\n"
         "pools: {p: {from: [a, b], stages: [sink]}}\n",
-        "t.yaml:2:30: unknown key `<<` in port `b`; allowed: generator, file, vdev\n"},
+        "t.yaml:2:30: unknown key `<<` in port `b`; allowed: generator, file, vdev, link-follows\n"},
     {"AKeyThatIsAList", small("[a, b]: 1\n"), "t.yaml:5:1: a key must be a single word\n"},
     {"FlowNestingTooDeep", "version: " + std::string(100000, '['),
         "t.yaml:1:41: nested too deep; allowed: up to 32 levels\n"},
@@ -239,7 +245,7 @@ const Mistake mistakes[] = {
         "t.yaml:5:1: unknown key `colour` in the configuration; allowed: version, seed, name, memory, cpus, "
         "ports, pools, listen, log, drain-timeout, stop-after\n"},
     {"AnUnknownKeyOfAPort", port("{vdev: x, speed: 5}"),
-        "t.yaml:2:22: unknown key `speed` in port `a`; allowed: generator, file, vdev\n"},
+        "t.yaml:2:22: unknown key `speed` in port `a`; allowed: generator, file, vdev, link-follows\n"},
     {"AnUnknownKeyOfAPortKind", generator("{flow: 5}"),
         "t.yaml:2:27: unknown key `flow` in generator; allowed: flows, size, rate, count, queue; did you "
         "mean `flows`?\n"},
@@ -289,6 +295,16 @@ const Mistake mistakes[] = {
         "t.yaml:2:13: `pci` comes in a later version of weir; remove it\n"},
     {"AStageOfALaterVersion", stages("[validate, {tee: out}, sink]"),
         "t.yaml:4:42: `tee` comes in a later version of weir; remove it\n"},
+    /* links */
+    {"ALinkThatFollowsNobody", on_ab_keys("{vdev: x, link-follows: c}"),
+        "t.yaml:2:36: no port is named `c`; allowed: a, b\n"},
+    {"ALinkThatFollowsItself", on_ab_keys("{vdev: x, link-follows: a}"),
+        "t.yaml:2:36: port `a` cannot follow itself; name the port on the other side\n"},
+    {"APortWithoutALinkThatFollows", on_ab_keys("{generator: {}, link-follows: b}"),
+        "t.yaml:2:42: a `generator` has no link; remove `link-follows` from port `a`\n"},
+    {"APortThatFollowsOneWithoutALink", on_ab_keys("{vdev: x, link-follows: g}, g: {generator: {}}"),
+        "t.yaml:2:36: a `generator` has no link; remove `link-follows` from port `a`\n"
+        "t.yaml:2:40: port `g` is used by nobody; name it in the `from` of a pool, or remove it\n"},
     /* values */
     {"AListWhereAWordBelongs", generator("{flows: [1]}"),
         "t.yaml:2:34: flows is no single value; allowed: 1 .. 16777216\n"},
@@ -457,10 +473,11 @@ const Mistake mistakes[] = {
     {"APortOfTwoKinds", port("{file: x.pcap, vdev: net_null0}"),
         "t.yaml:2:33: port `a` is a `file` already; allowed: one kind\n"},
     {"APortOfAnUnknownKind", port("{genrator: {}}"),
-        "t.yaml:2:13: unknown key `genrator` in port `a`; allowed: generator, file, vdev; did you mean "
+        "t.yaml:2:13: unknown key `genrator` in port `a`; allowed: generator, file, vdev, link-follows; did "
+        "you mean "
         "`generator`?\n"},
     {"APortThatIsAWord", port("net_null0"),
-        "t.yaml:2:12: port `a` is no map; allowed: generator, file, vdev\n"},
+        "t.yaml:2:12: port `a` is no map; allowed: generator, file, vdev, link-follows\n"},
     {"AGeneratorThatIsAWord", port("{generator: fast}"),
         "t.yaml:2:24: generator is no map; allowed: flows, size, rate, count, queue\n"},
     {"APortThatNobodyUses", on_ab("  p: {from: [a], stages: [sink]}\n"),

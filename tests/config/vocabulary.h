@@ -64,7 +64,7 @@ inline const weir_vocabulary *vocabulary()
         sink[0].needs_order = "order";
         kinds[0].name = "generator", kinds[0].rows = generator, kinds[0].receive_only = true;
         kinds[1].name = "file", kinds[1].string = true, kinds[1].receive_only = true;
-        kinds[2].name = "vdev", kinds[2].string = true, kinds[2].check = refuse_nonsense;
+        kinds[2].name = "vdev", kinds[2].string = kinds[2].has_link = true, kinds[2].check = refuse_nonsense;
         kinds[3].name = "pci", kinds[3].help = "a NIC", kinds[3].not_yet = "comes in a later version of weir";
         stages[0].name = "validate", stages[0].rows = validate, stages[0].makes_key = true;
         stages[1].name = "admit", stages[1].rows = admit, stages[1].ports_only = true;

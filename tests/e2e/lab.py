@@ -249,33 +249,47 @@ def ip(*arguments):
 
 
 class Namespace:
-    """One end: a namespace with `eth0` and an address. Its other end is the interface `outer` here."""
+    """One end: a namespace with `eth0` and an address. Its other end is the interface `outer` here.
+
+    close() and open() again: all of it was deleted and made anew."""
 
     serial = itertools.count()
 
     def __init__(self, address):
         number = f"{os.getpid()}-{next(self.serial)}"
         self.name, self.outer = f"weir-{number}", f"w{number}"
+        self.full_address = address
         self.address = address.split("/", maxsplit=1)[0]
+        self.open()
+
+    def open(self):
         ip("netns", "add", self.name)
         try:
-            ip("link", "add", self.outer, "type", "veth", "peer", "name", "eth0", "netns", self.name)
             self.ip("link", "set", "lo", "up")
-            self.ip("addr", "add", address, "dev", "eth0")
-            # Frames as a wire would carry them: whole, with their checksums, one MTU long.
-            off = [word for offload in ("rx", "tx", "tso", "gso", "gro") for word in (offload, "off")]
-            for done in (self.run("ethtool", "-K", "eth0", *off), call("ethtool", "-K", self.outer, *off)):
-                if done.returncode != 0:
-                    raise AssertionError(f"ethtool: {done.stdout}")
-            # The kernel's own chatter (router solicitation) is no part of a test that counts.
-            with contextlib.suppress(OSError), open(
-                    f"/proc/sys/net/ipv6/conf/{self.outer}/disable_ipv6", "w", encoding="ascii") as file:
-                file.write("1")
-            ip("link", "set", self.outer, "up", "promisc", "on")
-            self.ip("link", "set", "eth0", "up")
+            self.plug()
         except BaseException:
             self.close()
             raise
+
+    def plug(self):
+        """A new cable to the same card."""
+        ip("link", "add", self.outer, "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        self.ip("link", "set", "eth0", "address", "02:00:" + ":".join(f"{int(part):02x}" for part in self.address.split(".")))
+        self.ip("addr", "add", self.full_address, "dev", "eth0")
+        # Frames as a wire would carry them: whole, with their checksums, one MTU long.
+        off = [word for offload in ("rx", "tx", "tso", "gso", "gro") for word in (offload, "off")]
+        for done in (self.run("ethtool", "-K", "eth0", *off), call("ethtool", "-K", self.outer, *off)):
+            if done.returncode != 0:
+                raise AssertionError(f"ethtool: {done.stdout}")
+        # The kernel's own chatter (router solicitation) is no part of a test that counts.
+        with contextlib.suppress(OSError), open(
+                f"/proc/sys/net/ipv6/conf/{self.outer}/disable_ipv6", "w", encoding="ascii") as file:
+            file.write("1")
+        ip("link", "set", self.outer, "up", "promisc", "on")
+        self.ip("link", "set", "eth0", "up")
+
+    def unplug(self):
+        ip("link", "del", self.outer)
 
     # Not `ip netns exec`: that mounts a /sys of its own, which a chroot does not allow.
     def inside(self, *command):

@@ -244,13 +244,5 @@ pools:
         self.assertEqual(end["drops"]["above_mtu"], 3, end)
 
 
-@lab.needs_netns
-class NoSuchInterface(unittest.TestCase):
-    def test_a_missing_interface_is_69_and_named(self):
-        end = lab.run(BRIDGE.format(a="nosuch0", b="nosuch1"))
-        self.assertEqual(end.code, 69, end)
-        self.assertTrue(re.search(r"port a: device net_af_packet0,iface=nosuch0", end.err), end)
-
-
 if __name__ == "__main__":
     unittest.main()

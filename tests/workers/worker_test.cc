@@ -15,6 +15,12 @@
 
 namespace {
 
+void command(weir_worker *w, weir_command_kind kind)
+{
+    const weir_command order = {kind, 0, 0};
+    EXPECT_TRUE(weir_worker_command(w, &order));
+}
+
 constexpr uint32_t POOL = 4095;
 
 struct Free {
@@ -255,7 +261,7 @@ TEST_F(Worker, ABlockedWorkerStillServesCommands)
     offer(200, 0);
     while (weir_worker_step(w.get(), 0) != WEIR_STEP_BLOCKED) {
     }
-    weir_worker_command(w.get(), WEIR_COMMAND_DRAIN);
+    command(w.get(), WEIR_COMMAND_DRAIN);
     weir_worker_step(w.get(), 0);
     EXPECT_EQ(w->state.value, static_cast<uint32_t>(WEIR_WORKER_DRAINING));
 }
@@ -283,7 +289,7 @@ TEST_F(Worker, DiscardDropsWhatItHoldsByName)
     offer(200, 0);
     while (weir_worker_step(w.get(), 0) != WEIR_STEP_BLOCKED) {
     }
-    weir_worker_command(w.get(), WEIR_COMMAND_DISCARD);
+    command(w.get(), WEIR_COMMAND_DISCARD);
     weir_ring_close(&in->producer);
     for (int i = 0; i < 20 && !weir_worker_ended(w.get()); i++)
         weir_worker_step(w.get(), 0);
@@ -296,12 +302,12 @@ TEST_F(Worker, DiscardDropsWhatItHoldsByName)
 
 TEST_F(Worker, QuitEndsWithoutTheEndOfAStuckProducer)
 {
-    weir_worker_command(w.get(), WEIR_COMMAND_DISCARD);
+    command(w.get(), WEIR_COMMAND_DISCARD);
     for (int i = 0; i < 5; i++)
         weir_worker_step(w.get(), 0);
     EXPECT_FALSE(weir_worker_ended(w.get()));
     offer(10, 0);
-    weir_worker_command(w.get(), WEIR_COMMAND_QUIT);
+    command(w.get(), WEIR_COMMAND_QUIT);
     for (int i = 0; i < 5; i++)
         weir_worker_step(w.get(), 0);
     EXPECT_TRUE(weir_worker_ended(w.get()));

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "workers/ports.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+
+#include "workers/log.h"
+#include "workers/runtime.h"
+
+#define LOOKS_A_S 10
+#define RETRY_S 1
+
+static double seconds(const struct weir_runtime *rt, uint64_t from_tsc, uint64_t to_tsc)
+{
+    return (double)(to_tsc - from_tsc) / (double)rt->tsc_hz;
+}
+
+/* ---- what the workers know ---- */
+
+/* Who has not been told yet is told; who is stuck, when its command ring has room. True when all have answered. */
+static bool workers_know(struct weir_runtime *rt)
+{
+    const struct weir_command order = {
+        .kind = WEIR_COMMAND_PORTS, .epoch = rt->ports_epoch, .ports = rt->closed_ports};
+    bool all = true;
+    for (uint32_t i = 0; i < rt->n_launched; i++) {
+        struct weir_worker *w = rt->workers[i];
+        if (weir_worker_ended(w) || weir_word_read(&w->ports_seen) == rt->ports_epoch)
+            continue;
+        all = false;
+        if (rt->ports_told[i] != rt->ports_epoch && weir_worker_command(w, &order))
+            rt->ports_told[i] = rt->ports_epoch;
+    }
+    return all;
+}
+
+static void tell(struct weir_runtime *rt, uint32_t port, bool closed)
+{
+    uint64_t bit = UINT64_C(1) << port;
+    rt->closed_ports = closed ? rt->closed_ports | bit : rt->closed_ports & ~bit;
+    rt->ports_epoch++;
+    workers_know(rt);
+}
+
+/* ---- one port ---- */
+
+static void note(
+    struct weir_runtime *rt, struct weir_port *port, enum weir_port_condition now, uint64_t now_tsc)
+{
+    struct weir_port_watch *watch = &rt->watches[port->index];
+    double past = seconds(rt, watch->since_tsc, now_tsc);
+    if (now == port->condition)
+        return;
+    if (now == WEIR_PORT_GONE)
+        weir_log(WEIR_LOG_WARNING, "port %s: %s is gone; weir goes on without it and waits for it",
+            port->name, port->device);
+    else if (now == WEIR_PORT_DOWN && !watch->held)
+        weir_log(WEIR_LOG_WARNING, "port %s: link down", port->name);
+    else if (now == WEIR_PORT_UP)
+        weir_log(WEIR_LOG_NOTICE, "port %s: link up after %.1f s", port->name, past);
+    port->condition = now;
+    watch->since_tsc = now_tsc;
+}
+
+static void close_port(struct weir_runtime *rt, struct weir_port *port)
+{
+    port->def->stop(port);
+    port->def->close(port);
+    port->closed = true;
+    rt->watches[port->index].closing = false;
+    rt->watches[port->index].held = false;
+}
+
+static void try_to_open(struct weir_runtime *rt, struct weir_port *port, uint64_t now_tsc)
+{
+    struct weir_port_watch *watch = &rt->watches[port->index];
+    char before[sizeof port->error];
+    if (now_tsc < watch->next_open_tsc)
+        return;
+    memcpy(before, port->error, sizeof before);
+    int result = port->def->open(port, rt->port_params[port->index]);
+    if (result == 0) {
+        result = port->def->start(port, now_tsc);
+        if (result != 0)
+            port->def->close(port);
+    }
+    if (port->warning[0] != '\0')
+        weir_log(WEIR_LOG_WARNING, "port %s: %s", port->name, port->warning);
+    port->warning[0] = '\0';
+    if (result != 0) {
+        if (result != -ENXIO && strcmp(before, port->error) != 0)
+            weir_log(WEIR_LOG_ERROR, "port %s: %s; weir tries again each second", port->name, port->error);
+        watch->next_open_tsc = now_tsc + (result == -ENXIO ? 0 : RETRY_S * rt->tsc_hz);
+        return;
+    }
+    port->error[0] = '\0';
+    port->closed = false;
+    port->reopened++;
+    weir_log(WEIR_LOG_NOTICE, "port %s: %s is there again after %.1f s", port->name, port->device,
+        seconds(rt, watch->since_tsc, now_tsc));
+    note(rt, port, port->def->condition(port), now_tsc);
+    tell(rt, port->index, false);
+}
+
+static void look(struct weir_runtime *rt, struct weir_port *port, bool know, uint64_t now_tsc)
+{
+    struct weir_port_watch *watch = &rt->watches[port->index];
+    if (port->closed) {
+        try_to_open(rt, port, now_tsc);
+    } else if (watch->closing) {
+        if (know)
+            close_port(rt, port);
+    } else {
+        note(rt, port, port->def->condition(port), now_tsc);
+        if (port->condition == WEIR_PORT_GONE) {
+            watch->closing = true;
+            tell(rt, port->index, true);
+        }
+    }
+}
+
+/* ---- link-follows ---- */
+
+/* A link that we hold down ourselves says nothing of the other side, or two that follow each other would stay down. */
+static void follow(struct weir_runtime *rt, struct weir_port *port)
+{
+    int32_t leader = rt->config->ports[port->index].follows;
+    struct weir_port_watch *watch = &rt->watches[port->index];
+    if (leader < 0 || port->closed || watch->closing)
+        return;
+    bool down = rt->ports[leader].condition != WEIR_PORT_UP && !rt->watches[leader].held;
+    if (down == watch->held)
+        return;
+    int result = port->def->set_link(port, !down);
+    if (result != 0)
+        weir_log(WEIR_LOG_ERROR, "port %s: the link cannot be taken %s: %s", port->name, down ? "down" : "up",
+            strerror(-result));
+    else
+        weir_log(WEIR_LOG_NOTICE, "port %s: link taken %s, as %s is %s", port->name, down ? "down" : "up",
+            rt->ports[leader].name, down ? "down" : "up again");
+    watch->held = down; /* also if it failed: said once is enough */
+}
+
+void weir_ports_release(struct weir_runtime *rt)
+{
+    for (uint32_t p = 0; p < rt->n_ports; p++) {
+        struct weir_port *port = &rt->ports[p];
+        if (rt->watches[p].held && !port->closed)
+            port->def->set_link(port, true);
+        rt->watches[p].held = false;
+    }
+}
+
+/* ---- */
+
+void weir_ports_watch(struct weir_runtime *rt, uint64_t now_tsc)
+{
+    if (now_tsc < rt->next_watch_tsc || rt->signal_tsc != 0 || rt->end_tsc != 0)
+        return;
+    rt->next_watch_tsc = now_tsc + rt->tsc_hz / LOOKS_A_S;
+    pthread_mutex_lock(&rt->life); /* snapshots look into ports */
+    bool know = workers_know(rt);
+    for (uint32_t p = 0; p < rt->n_ports; p++)
+        if (rt->ports[p].def->condition != NULL)
+            look(rt, &rt->ports[p], know, now_tsc);
+    for (uint32_t p = 0; p < rt->n_ports; p++)
+        if (rt->ports[p].def->condition != NULL)
+            follow(rt, &rt->ports[p]);
+    pthread_mutex_unlock(&rt->life);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Devices come and go: a port whose device is gone is closed and opened again when it is back, while everybody else goes
+ * on. And `link-follows`: a port's link is down while that of the port it follows is.
+ *
+ * No worker is inside a driver while its device is closed: the control thread tells every worker over its command ring
+ * which ports are closed, and goes on when all have answered. Control thread only. */
+#ifndef WEIR_WORKERS_PORTS_H
+#define WEIR_WORKERS_PORTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct weir_runtime;
+
+struct weir_port_watch {
+    uint64_t since_tsc;     /* of the present condition */
+    uint64_t next_open_tsc; /* a try that failed is not repeated at once */
+    bool closing;           /* the workers were told, and have not all answered */
+    bool held;              /* its link is down by our doing */
+};
+
+/* Call often; it looks ten times a second, and no more once the runtime drains. */
+void weir_ports_watch(struct weir_runtime *, uint64_t now_tsc);
+
+/* Give back the links that are held down. */
+void weir_ports_release(struct weir_runtime *);
+
+#endif
