@@ -74,6 +74,7 @@ struct weir_place {
 
 struct weir_port_pair {
     uint32_t from, to; /* indices into ports */
+    struct weir_place place;
 };
 
 struct weir_value {
@@ -91,7 +92,8 @@ struct weir_value {
 struct weir_config_port {
     char *name;
     const struct weir_key_table *kind;
-    char *text;                /* kind->string */
+    char *text; /* kind->string */
+    struct weir_place text_place;
     struct weir_value *values; /* kind->rows order */
     struct weir_value *keys;   /* of the scalar keys that all kinds have, as written */
     int32_t follows;           /* port whose link this one follows, -1 = none */
@@ -153,6 +155,9 @@ struct weir_config {
  * Returns the configuration, or NULL after at least one error line. */
 struct weir_config *weir_config_load(
     const char *file, const char *const *sets, const struct weir_vocabulary *, FILE *errors);
+/* The same from memory; `file` is only what it is called in errors. */
+struct weir_config *weir_config_load_text(const char *file, const void *text, size_t length,
+    const char *const *sets, const struct weir_vocabulary *, FILE *errors);
 void weir_config_free(struct weir_config *);
 
 /* The whole configuration as a file would say it, defaults included, and behind each value where it comes from:

@@ -432,6 +432,7 @@ static void load_kind(
         struct weir_value value = {0};
         load_written(l, row, index, &value);
         port->text = value.text;
+        port->text_place = value.place;
         if (value.set && port->kind->check != NULL) {
             port->kind->check(value.text, weir_complaint_begin(l->draft.complaints, value.place));
             weir_complaint_end(l->draft.complaints);
@@ -504,7 +505,8 @@ static bool load_pair(struct loader *l, const yaml_node_pair_t *p, struct weir_v
     if (out->kind != NULL && out->kind->receive_only)
         weir_complain(l->draft.complaints, place_at(l, p->value),
             "port `%s` is a `%s`, which cannot transmit; name one of another kind", to, out->kind->name);
-    value->pairs[value->n_pairs++] = (struct weir_port_pair){(uint32_t)from_port, (uint32_t)to_port};
+    value->pairs[value->n_pairs++] =
+        (struct weir_port_pair){(uint32_t)from_port, (uint32_t)to_port, place_at(l, p->value)};
     return true;
 }
 
@@ -716,6 +718,12 @@ static void load_document(struct loader *l)
 struct weir_config *weir_config_load(
     const char *file, const char *const *sets, const struct weir_vocabulary *vocabulary, FILE *errors)
 {
+    return weir_config_load_text(file, NULL, 0, sets, vocabulary, errors);
+}
+
+struct weir_config *weir_config_load_text(const char *file, const void *text, size_t length,
+    const char *const *sets, const struct weir_vocabulary *vocabulary, FILE *errors)
+{
     struct weir_complaints complaints = {.n = 0};
     yaml_document_t document;
     struct whole *whole = calloc(1, sizeof *whole);
@@ -727,7 +735,8 @@ struct weir_config *weir_config_load(
         .document = &document};
     whole->config.file = take_text(&l, file);
     whole->config.sets = sets;
-    if (weir_source_open(file, sets, &document, &complaints)) {
+    if (text != NULL ? weir_source_parse(text, length, sets, &document, &complaints)
+                     : weir_source_open(file, sets, &document, &complaints)) {
         load_document(&l);
         weir_check(&l.draft);
         yaml_document_delete(&document);

@@ -86,9 +86,10 @@ static void write_port(const struct printer *p, const struct weir_config_port *p
     const struct weir_key_table *kind = port->kind;
     fprintf(p->to, "  %s:\n", port->name);
     if (kind->string) {
-        write_value(p, 2, "", kind->name, port->text, port->place);
+        write_value(p, 2, "", kind->name, port->text, port->text_place);
     } else {
-        fprintf(p->to, "    %s:\n", kind->name);
+        fprintf(p->to, "    %s:
+", kind->name);
         write_values(p, 3, kind->rows, port->values);
     }
     write_values(p, 2, weir_port_rows, port->keys);
@@ -100,7 +101,7 @@ static void write_port_map(const struct printer *p, const struct weir_config_sta
     for (uint32_t i = 0; i < stage->values->n_pairs; i++) {
         const struct weir_port_pair *pair = &stage->values->pairs[i];
         write_value(
-            p, 5, "", p->config->ports[pair->from].name, p->config->ports[pair->to].name, stage->place);
+            p, 5, "", p->config->ports[pair->from].name, p->config->ports[pair->to].name, pair->place);
     }
 }
 

@@ -13,22 +13,23 @@ static const struct weir_place whole_file;
 /* ---- bytes ---- */
 
 struct text {
-    unsigned char *bytes;
+    const unsigned char *bytes;
     size_t length;
 };
 
-static bool read_all(int fd, struct text *t, struct weir_complaints *complaints)
+/* Up to one byte more than is allowed. */
+static bool read_all(int fd, unsigned char **bytes, size_t *length, struct weir_complaints *complaints)
 {
     size_t room = 0;
-    for (;;) {
-        if (t->length == room) {
+    while (*length <= WEIR_SOURCE_BYTES_MAX) {
+        if (*length == room) {
             room = room == 0 ? 1 << 14 : room * 2;
-            unsigned char *larger = realloc(t->bytes, room);
+            unsigned char *larger = realloc(*bytes, room);
             if (larger == NULL)
                 abort();
-            t->bytes = larger;
+            *bytes = larger;
         }
-        ssize_t n = read(fd, t->bytes + t->length, room - t->length);
+        ssize_t n = read(fd, *bytes + *length, room - *length);
         if (n == 0)
             return true;
         if (n < 0 && errno == EINTR)
@@ -37,16 +38,13 @@ static bool read_all(int fd, struct text *t, struct weir_complaints *complaints)
             weir_complain(complaints, whole_file, "cannot be read: %s", strerror(errno));
             return false;
         }
-        t->length += (size_t)n;
-        if (t->length > WEIR_SOURCE_BYTES_MAX) {
-            weir_complain(
-                complaints, whole_file, "is too large; allowed: up to %u MiB", WEIR_SOURCE_BYTES_MAX >> 20);
-            return false;
-        }
+        *length += (size_t)n;
     }
+    return true;
 }
 
-static bool read_file(const char *file, struct text *t, struct weir_complaints *complaints)
+static bool read_file(
+    const char *file, unsigned char **bytes, size_t *length, struct weir_complaints *complaints)
 {
     bool standard_input = strcmp(file, "-") == 0;
     int fd = standard_input ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -54,7 +52,7 @@ static bool read_file(const char *file, struct text *t, struct weir_complaints *
         weir_complain(complaints, whole_file, "cannot be opened: %s", strerror(errno));
         return false;
     }
-    bool fine = read_all(fd, t, complaints);
+    bool fine = read_all(fd, bytes, length, complaints);
     if (!standard_input)
         close(fd);
     return fine;
@@ -88,6 +86,24 @@ static bool printable(uint32_t code)
            (code >= 0xa0 && code != 0xfeff && code != 0xfffe && code != 0xffff);
 }
 
+/* Beside \n and \r. */
+static bool breaks_line(uint32_t code)
+{
+    return code == 0x85 || code == 0x2028 || code == 0x2029;
+}
+
+/* What can be written into a file, printed, and read back: no control character, no line break. */
+static bool is_one_line(const unsigned char *text, size_t left)
+{
+    uint32_t code = 0;
+    for (size_t n; left > 0; text += n, left -= n) {
+        n = character(text, left, &code);
+        if (n == 0 || code < 0x20 || !printable(code) || breaks_line(code))
+            return false;
+    }
+    return true;
+}
+
 /* A byte order mark in front. libyaml skips it only where it may guess the encoding. */
 static size_t bom_bytes(const struct text *t)
 {
@@ -110,7 +126,8 @@ static bool check_text(const struct text *t, struct weir_complaints *complaints)
             weir_complain(complaints, place, "control character U+%04X; allowed: printable text", code);
             return false;
         }
-        bool line_ends = code == '\n' || (code == '\r' && (at + 1 == t->length || t->bytes[at + 1] != '\n'));
+        bool line_ends = code == '\n' || breaks_line(code) ||
+                         (code == '\r' && (at + 1 == t->length || t->bytes[at + 1] != '\n'));
         place.column = line_ends ? 1 : place.column + 1;
         place.line += line_ends;
     }
@@ -213,12 +230,10 @@ static bool add_nodes(struct shape *s, uint32_t nodes, yaml_mark_t mark)
 
 static bool see_scalar(struct shape *s, const yaml_event_t *e)
 {
-    for (size_t i = 0; i < e->data.scalar.length; i++) {
-        if (e->data.scalar.value[i] < 0x20 || e->data.scalar.value[i] == 0x7f) {
-            weir_complain(s->complaints, mark_place(e->start_mark),
-                "a control character or line break in a value; allowed: one line of text");
-            return false;
-        }
+    if (!is_one_line(e->data.scalar.value, e->data.scalar.length)) {
+        weir_complain(s->complaints, mark_place(e->start_mark),
+            "a control character or line break in a value; allowed: one line of text");
+        return false;
     }
     int32_t anchor = add_anchor(s, e->data.scalar.anchor, e->start_mark);
     if (anchor >= 0)
@@ -502,23 +517,13 @@ static void apply(const struct override *o, char *path, const char *value, struc
     }
 }
 
-static bool fits_a_value(const char *text)
-{
-    uint32_t code = 0;
-    for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
-        n = character((const unsigned char *)text, left, &code);
-        if (n == 0 || code < 0x20 || !printable(code))
-            return false;
-    }
-    return true;
-}
-
 static void apply_all(const char *const *sets, yaml_document_t *document, struct weir_complaints *complaints)
 {
     for (uint32_t i = 0; sets != NULL && sets[i] != NULL; i++) {
         const struct override o = {document, {.index = SET_MARK, .column = i + 1}};
         const char *equals = strchr(sets[i], '=');
-        if (equals == NULL || equals == sets[i] || !fits_a_value(sets[i])) {
+        if (equals == NULL || equals == sets[i] ||
+            !is_one_line((const unsigned char *)sets[i], strlen(sets[i]))) {
             weir_complain(complaints, (struct weir_place){0, i + 1},
                 "no override; allowed: key=value, as in pools.work.workers=2");
             continue;
@@ -555,14 +560,27 @@ static bool parse(const struct text *t, yaml_document_t *document, struct weir_c
     return false;
 }
 
+bool weir_source_parse(const void *bytes, size_t length, const char *const *sets, yaml_document_t *document,
+    struct weir_complaints *complaints)
+{
+    const struct text t = {bytes, length};
+    if (length > WEIR_SOURCE_BYTES_MAX)
+        weir_complain(
+            complaints, whole_file, "is too large; allowed: up to %u MiB", WEIR_SOURCE_BYTES_MAX >> 20);
+    else if (check_text(&t, complaints) && check_shape(&t, complaints) && parse(&t, document, complaints)) {
+        apply_all(sets, document, complaints);
+        return true;
+    }
+    return false;
+}
+
 bool weir_source_open(
     const char *file, const char *const *sets, yaml_document_t *document, struct weir_complaints *complaints)
 {
-    struct text t = {NULL, 0};
-    bool fine = read_file(file, &t, complaints) && check_text(&t, complaints) &&
-                check_shape(&t, complaints) && parse(&t, document, complaints);
-    free(t.bytes);
-    if (fine)
-        apply_all(sets, document, complaints);
+    size_t length = 0;
+    unsigned char *bytes = NULL;
+    bool fine = read_file(file, &bytes, &length, complaints) &&
+                weir_source_parse(bytes, length, sets, document, complaints);
+    free(bytes);
     return fine;
 }

@@ -17,6 +17,9 @@
 /* Returns true and a document to be deleted with yaml_document_delete(), or false after a complaint. A
  * mistake in an override is a complaint too, but no reason to stop: the file is still worth checking. */
 bool weir_source_open(const char *file, const char *const *sets, yaml_document_t *, struct weir_complaints *);
+/* The same from memory, which is only read. */
+bool weir_source_parse(
+    const void *bytes, size_t length, const char *const *sets, yaml_document_t *, struct weir_complaints *);
 
 struct weir_place weir_source_place(const yaml_node_t *);
 

@@ -133,6 +133,12 @@ const Mistake mistakes[] = {
               "  a\n"
               "  b\n"),
         "t.yaml:5:7: a control character or line break in a value; allowed: one line of text\n"},
+    {"AnEscapedControlCharacterInAValue", port("{file: \"\\x80\"}"),
+        "t.yaml:2:19: a control character or line break in a value; allowed: one line of text\n"},
+    {"AnUnusualLineBreakInAValue", port("{file: \"a\xe2\x80\xa8\"}"),
+        "t.yaml:2:19: a control character or line break in a value; allowed: one line of text\n"},
+    {"AByteBehindAnUnusualLineBreak", "# a\xc2\x85# b\xff",
+        "t.yaml:2:4: byte 0xff is not UTF-8 text; save the file as UTF-8\n"},
     {"AnEscapedNulInAValue", small("name: \"a\\0b\"\n"),
         "t.yaml:5:7: a control character or line break in a value; allowed: one line of text\n"},
     /* YAML */
@@ -674,6 +680,8 @@ const Mistake mistakes[] = {
         "--set name: no override; allowed: key=value, as in pools.work.workers=2\n",
         {"name=a\n"
          "b"}},
+    {"AnOverrideOfTwoUnusualLines", small(""),
+        "--set name: no override; allowed: key=value, as in pools.work.workers=2\n", {"name=a\xc2\x85\x62"}},
     {"AnOverrideOfAListByAWord", small(""),
         "--set pools.all.from: from is no list; allowed: a list like [gen]\n", {"pools.all.from=gen"}},
     {"AnOverrideWithAnEmptyStep", small(""), "--set pools..workers: the file has no `` here; allowed: all\n",

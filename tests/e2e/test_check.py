@@ -76,12 +76,14 @@ class Check(unittest.TestCase):
             self.assertEqual(said[0], said[1], name)
 
     def test_each_value_names_its_origin(self):
-        done = check("--print", "--set", "pools.out.depth=64", "-", text=GOOD)
+        done = check("--print", "--set", "pools.out.depth=64", "--set", "ports.c.file=x.pcap", "-",
+                     text=GOOD.replace("  b: ", "  c: {file: y.pcap}\n  b: ").replace("[a, b]", "[a, b, c]"))
         said = re.sub(r" +# ", " # ", done.stdout)
         self.assertIn('cpus: "0-3,!2" # -:2:7\n', said)
         self.assertIn("depth: 64 # --set pools.out.depth=64\n", said)
         self.assertIn("memory: auto # default\n", said)
-        self.assertIn('vdev: "net_null0,size=60" # -:6:', said)
+        self.assertIn('vdev: "net_null0,size=60" # -:7:13\n', said)
+        self.assertIn("file: x.pcap # --set ports.c.file=x.pcap\n", said)
 
     def test_a_device_string_is_checked_at_its_place(self):
         for device, what in (("net_af_packet0,iface=lo,framesz=4096", "framesz=4096"), ("/dev/eth1", "is no device")):
