@@ -31,13 +31,18 @@ BUILDS = {
     "asan": ("build-asan", "gcc", [*QUIETER, "-Db_sanitize=address,undefined"]),
     "tsan": ("build-tsan", "gcc", [*QUIETER, "-Db_sanitize=thread"]),
     "plant": ("build-plant", "gcc", ["-Dplant=true"]),
+    # libFuzzer is clang's; its run-time is a library of the program, not of the parts.
+    "fuzz": ("build-fuzz", "clang", ["-Dparts=fuzz", "-Dbuildtype=debugoptimized", "-Db_sanitize=address,undefined",
+                                     "-Db_lundef=false"]),
 }
 COMPILERS = {"gcc": "CC=gcc CXX=g++", "clang": "CC=clang CXX=clang++"}
-SANITIZERS = ("asan", "tsan")
+SANITIZERS = ("asan", "tsan", "fuzz")
+UNIT_VARIANTS = ("release", "asan", "tsan")
 
 # variant: seconds for a googletest binary, for an e2e file.
 LIMITS = {"release": (120, 300), "asan": (240, 300), "tsan": (300, 300), "plant": (120, 120)}
 MODEL_LIMIT_S = 300
+FUZZ_LIMITS_S = (120, 4000)  # and with --long
 LONG_FACTOR = 12
 
 # An end-to-end file that does not say `VARIANTS = (…)` runs in these.
@@ -119,6 +124,10 @@ class Run:
         limit = MODEL_LIMIT_S * (LONG_FACTOR if self.given.long else 1)
         self.suite("model", variant, unittest_of(os.path.join(ROOT, "tests", "model", "test_model.py")), limit, written)
 
+    def fuzz(self, variant):
+        self.suite("fuzz", variant, unittest_of(os.path.join(ROOT, "tests", "fuzz", "test_fuzz.py")),
+                   FUZZ_LIMITS_S[self.given.long], written)
+
     def unit(self, variant):
         limit = LIMITS[variant][0] * (LONG_FACTOR if self.given.long else 1)
         binaries = sorted(glob.glob(os.path.join(ROOT, BUILDS[variant][0], "tests", "**", "*_test"), recursive=True))
@@ -186,9 +195,10 @@ def plan(given):
     skipped = SANITIZERS if given.no_sanitizers else ()
     suites = [({"law"}, "law", "release")]
     suites += [({"build", f"build-{v}"}, "build", v) for v in BUILDS if v not in skipped]
-    suites += [({"unit", f"unit-{v}"}, "unit", v) for v in ("release", *SANITIZERS) if v not in skipped]
+    suites += [({"unit", f"unit-{v}"}, "unit", v) for v in UNIT_VARIANTS if v not in skipped]
     suites += [({"model"}, "model", "release")]
-    suites += [({"e2e", f"e2e-{v}"}, "e2e", v) for v in ("release", *SANITIZERS, "plant") if v not in skipped]
+    suites += [({"fuzz"}, "fuzz", v) for v in ("fuzz",) if v not in skipped]
+    suites += [({"e2e", f"e2e-{v}"}, "e2e", v) for v in (*E2E_VARIANTS, "plant") if v not in skipped]
     if not given.suites:
         return suites
     known = sorted(set().union(*(names for names, _, _ in suites)))
@@ -196,15 +206,15 @@ def plan(given):
         if name not in known:
             sys.exit(f"scripts/test: no suite `{name}`; there are: {' '.join(known)}")
     chosen = [s for s in suites if s[0] & set(given.suites)]
-    needed = {variant for _, kind, variant in chosen if kind in ("unit", "model", "e2e")}
+    needed = {variant for _, kind, variant in chosen if kind in ("unit", "model", "fuzz", "e2e")}
     return [s for s in suites if s in chosen or (s[1] == "build" and s[2] in needed)]
 
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/test", description="Build all variants, run all suites.")
     parser.add_argument("--long", action="store_true", help="with the counts and times of a release")
-    parser.add_argument("--no-sanitizers", action="store_true", help="leave out the asan and tsan builds")
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help="law build unit model e2e, or one: unit-asan")
+    parser.add_argument("--no-sanitizers", action="store_true", help="leave out the asan, tsan and fuzz builds")
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="law build unit model fuzz e2e, or one: unit-asan")
     given = parser.parse_args()
     suites = plan(given)
     run = Run(given)

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fuzz targets for half a minute each, from the examples and a small corpus; an hour with scripts/test --long.
+
+Each run has a seed of its own, which is printed; WEIR_FUZZ_SEED repeats one. What crashes is kept beside the target, and
+`TARGET FILE` runs it again. What is found on the way to more branches is kept there, too, for the next run.
+"""
+import glob
+import os
+import random
+import re
+import subprocess
+import sys
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.join(os.path.dirname(os.environ.get("WEIR", os.path.join(ROOT, "build-fuzz", "weir"))), "tests", "fuzz")
+LONG = os.environ.get("WEIR_LONG") == "1"
+SECONDS = 3600 if LONG else 30
+
+# Beside the words of the reference: what YAML is made of, and what it takes for a line break.
+SYNTAX = ["- ", ": ", ", ", "{", "}", "[", "]", "&a", "*a", "!x ", "#", "---\\x0a", "...\\x0a", "%YAML 1.1\\x0a", "<<", "|\\x0a  ", ">-\\x0a  ",
+          "? ", "'", '\\"', "\\x00", "\\xc2\\x85", "\\xe2\\x80\\xa8", "\\xef\\xbb\\xbf", "\\\\", "\\\\x80", "\\\\u2028", "\\\\x00"]
+
+
+def dictionary(path):
+    with open(os.path.join(ROOT, "docs", "config.md"), encoding="ascii", errors="ignore") as file:
+        words = set(re.findall(r'`([^`\n|"\\]{1,24})`', file.read()))
+    with open(path, "w", encoding="ascii") as file:
+        file.writelines(f'"{word}"\n' for word in sorted(words) + SYNTAX)
+
+
+class Fuzz(unittest.TestCase):
+    def fuzz(self, name, *seeds):
+        target = os.path.join(BUILD, "fuzz_" + name)
+        found, crashes = os.path.join(BUILD, "found-" + name), os.path.join(BUILD, name + "-")
+        os.makedirs(found, exist_ok=True)
+        dictionary(found + ".dict")
+        before = set(glob.glob(crashes + "*"))
+        seed = int(os.environ.get("WEIR_FUZZ_SEED") or random.randrange(1, 2**31))
+        print(f"\nnote: fuzz_{name}: WEIR_FUZZ_SEED={seed}", flush=True)
+        done = subprocess.run(
+            [target, f"-seed={seed}", f"-max_total_time={SECONDS}", "-timeout=20", "-max_len=4096", "-print_final_stats=1",
+             f"-dict={found}.dict", f"-artifact_prefix={crashes}", found, *seeds],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+        kept = [os.path.relpath(path, ROOT) for path in sorted(set(glob.glob(crashes + "*")) - before)]
+        tail = "\n".join(line for line in done.stdout.splitlines() if not re.match(r"#\d+\s", line))[-6000:]
+        self.assertEqual((done.returncode, kept), (0, []), f"{tail}\nrepeat it with: {os.path.relpath(target, ROOT)} {' '.join(kept)}")
+        runs = int(re.search(r"number_of_executed_units: (\d+)", done.stdout).group(1))
+        print(f"note: fuzz_{name}: {runs} inputs in {SECONDS} s")
+        self.assertGreater(runs, 1000)
+
+    def test_config(self):
+        self.fuzz("config", os.path.join(HERE, "corpus", "config"), os.path.join(ROOT, "config", "examples"))
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main(verbosity=2))
