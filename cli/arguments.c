@@ -1,7 +1,44 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <assert.h>
+#include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cli.h"
+
+#define FIRST_OPTION 256 /* above every short option */
+
+int weir_next_option(int argc, char **argv, const struct weir_option *options)
+{
+    struct option known[WEIR_OPTIONS_MAX + 2] = {{.name = NULL}};
+    int n = 0;
+    for (; options[n].name != NULL; n++) {
+        assert(n < WEIR_OPTIONS_MAX);
+        known[n] = (struct option){options[n].name,
+            options[n].value != NULL ? required_argument : no_argument, NULL, FIRST_OPTION + n};
+    }
+    known[n] = (struct option){"help", no_argument, NULL, 'h'};
+    int c = getopt_long(argc, argv, "h", known, NULL);
+    return c >= FIRST_OPTION ? c - FIRST_OPTION
+           : c == -1         ? WEIR_OPTION_END
+           : c == 'h'        ? WEIR_OPTION_HELP
+                             : WEIR_OPTION_WRONG;
+}
+
+void weir_write_options(const struct weir_option *options, FILE *to)
+{
+    int width = 0;
+    for (const struct weir_option *o = options; o->name != NULL; o++) {
+        int length = (int)(strlen(o->name) + (o->value != NULL ? strlen(o->value) + 1 : 0));
+        width = length > width ? length : width;
+    }
+    for (const struct weir_option *o = options; o->name != NULL; o++) {
+        int written =
+            fprintf(to, "  --%s%s%s", o->name, o->value != NULL ? " " : "", o->value != NULL ? o->value : "");
+        fprintf(to, "%*s%s\n", width + 7 - written, "", o->help);
+    }
+    fputs("  --help\n", to);
+}
 
 bool weir_append_argument(const char **list, const char *verb, const char *option, const char *item)
 {

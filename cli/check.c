@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* weir check FILE…: every mistake of every file, without a machine. */
-#include <getopt.h>
+#include <getopt.h> /* optarg, optind */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "workers/runtime.h"
 
-static const char help[] =
-    "usage: weir check [OPTION]… FILE…     (FILE `-` reads standard input)\n"
-    "       weir check --schema\n"
-    "  --set KEY=VALUE   override a key, as in --set pools.work.workers=4; with one FILE\n"
-    "  --print           print the whole configuration and where each value comes from; with one FILE\n"
-    "  --schema          print the JSON Schema of a configuration file\n"
-    "  --help\n"
+enum { SET, PRINT, SCHEMA };
+const struct weir_option weir_check_options[] = {
+    [SET] = {"set", "KEY=VALUE", "override a key, as in --set pools.work.workers=4; with one FILE"},
+    [PRINT] = {"print", NULL, "print the whole configuration and where each value comes from; with one FILE"},
+    [SCHEMA] = {"schema", NULL, "print the JSON Schema of a configuration file"},
+    {.name = NULL},
+};
+static const char usage[] = "usage: weir check [OPTION]… FILE…     (FILE `-` reads standard input)\n"
+                            "       weir check --schema\n";
+static const char notes[] =
     "Every mistake goes to standard error as FILE:LINE:COLUMN: what; what is allowed.\n"
     "exit: 0 fine, 64 usage, 71 system, 78 configuration\n";
 
@@ -25,13 +28,9 @@ struct options {
 /* Exit code, or -1 to go on. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    enum { SET = 1, PRINT, SCHEMA, HELP };
-    static const struct option known[] = {{"set", required_argument, NULL, SET},
-        {"print", no_argument, NULL, PRINT}, {"schema", no_argument, NULL, SCHEMA},
-        {"help", no_argument, NULL, HELP}, {NULL, 0, NULL, 0}};
     bool fine = true;
     optind = 1;
-    for (int c; fine && (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
+    for (int c; fine && (c = weir_next_option(argc, argv, weir_check_options)) != WEIR_OPTION_END;) {
         switch (c) {
         case SET:
             fine = weir_append_argument(o->sets, "weir check", "--set", optarg);
@@ -42,9 +41,10 @@ static int parse_options(int argc, char **argv, struct options *o)
         case SCHEMA:
             o->schema = true;
             break;
-        case HELP:
-        case 'h':
-            fputs(help, stdout);
+        case WEIR_OPTION_HELP:
+            fputs(usage, stdout);
+            weir_write_options(weir_check_options, stdout);
+            fputs(notes, stdout);
             return 0;
         default:
             fine = false;

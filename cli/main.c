@@ -16,7 +16,21 @@ static int version(int argc, char **argv)
     return 0;
 }
 
-/* For docs/: `weir document config` and `weir document metrics` print the reference from the tables. */
+static int document(int argc, char **argv);
+
+static const struct weir_verb verbs[] = {
+    {"run", weir_verb_run, "run a pipeline until a signal, stop-after or the end of its input",
+        weir_run_options, "FILE"},
+    {"check", weir_verb_check, "find every mistake of configuration files", weir_check_options, "FILE"},
+    {"plan", weir_verb_plan, "show which worker would run where, and why", weir_plan_options, "FILE"},
+    {"document", document, "print the reference of config or metrics, or the completion for bash", NULL,
+        "config metrics completion"},
+    {"version", version, "print the version", NULL, NULL},
+    {.name = NULL},
+};
+#define N_VERBS (sizeof verbs / sizeof verbs[0] - 1)
+
+/* For docs/ and for packages: what the tables say. */
 static int document(int argc, char **argv)
 {
     const char *what = argc == 2 ? argv[1] : "";
@@ -24,25 +38,14 @@ static int document(int argc, char **argv)
         weir_config_document(weir_vocabulary(), stdout);
     } else if (strcmp(what, "metrics") == 0) {
         weir_metrics_document(stdout);
+    } else if (strcmp(what, "completion") == 0) {
+        weir_write_completion(verbs, stdout);
     } else {
-        fprintf(stderr, "weir document: write `weir document config` or `weir document metrics`\n");
+        fprintf(stderr, "weir document: of what? write one of: config metrics completion\n");
         return WEIR_EXIT_USAGE;
     }
     return 0;
 }
-
-static const struct verb {
-    const char *name;
-    int (*call)(int argc, char **argv);
-    const char *help;
-} verbs[] = {
-    {"run", weir_verb_run, "run a pipeline until a signal, stop-after or the end of its input"},
-    {"check", weir_verb_check, "find every mistake of configuration files"},
-    {"plan", weir_verb_plan, "show which worker would run where, and why"},
-    {"document", document, "print the reference of config or metrics"},
-    {"version", version, "print the version"},
-};
-#define N_VERBS (sizeof verbs / sizeof verbs[0])
 
 static void usage(FILE *to)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* weir plan FILE: who would run where, and why; on this machine, or on one that a file describes. No DPDK, no root. */
-#include <getopt.h>
+#include <getopt.h> /* optarg, optind */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,16 +9,19 @@
 #include "cli/plan.h"
 #include "config/key_table.h"
 
-static const char help[] =
-    "usage: weir plan [OPTION]… FILE       (FILE `-` reads standard input)\n"
-    "  --set KEY=VALUE      override a key of the file, as in --set pools.work.workers=4\n"
-    "  --topology FILE      plan for the machine that FILE describes, as `lstopo FILE.xml` writes it\n"
-    "  --rate RATE          say where the pipeline saturates, as in --rate 10Mpps\n"
-    "  --costs FILE         cycles a packet as `scripts/bench costs` wrote them, for --rate\n"
-    "  --json               print JSON\n"
-    "  --svg FILE           draw the machine with its workers through lstopo; `-` is standard output\n"
-    "  --help\n"
-    "exit: 0 fine, 64 usage, 71 system, 78 configuration\n";
+enum { SET, TOPOLOGY, RATE, COSTS, JSON, SVG };
+const struct weir_option weir_plan_options[] = {
+    [SET] = {"set", "KEY=VALUE", "override a key of the file, as in --set pools.work.workers=4"},
+    [TOPOLOGY] = {"topology", "FILE",
+        "plan for the machine that FILE describes, as `lstopo FILE.xml` writes it"},
+    [RATE] = {"rate", "RATE", "say where the pipeline saturates, as in --rate 10Mpps"},
+    [COSTS] = {"costs", "FILE", "cycles a packet as `scripts/bench costs` wrote them, for --rate"},
+    [JSON] = {"json", NULL, "print JSON"},
+    [SVG] = {"svg", "FILE", "draw the machine with its workers through lstopo; `-` is standard output"},
+    {.name = NULL},
+};
+static const char usage[] = "usage: weir plan [OPTION]… FILE       (FILE `-` reads standard input)\n";
+static const char notes[] = "exit: 0 fine, 64 usage, 71 system, 78 configuration\n";
 
 struct options {
     const char *sets[WEIR_ARGUMENTS_MAX + 1];
@@ -51,14 +54,9 @@ static bool parse_rate(const char *text, double *pps)
 /* Exit code, or -1 to go on. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    enum { SET = 1, TOPOLOGY, RATE, COSTS, JSON, SVG, HELP };
-    static const struct option known[] = {{"set", required_argument, NULL, SET},
-        {"topology", required_argument, NULL, TOPOLOGY}, {"rate", required_argument, NULL, RATE},
-        {"costs", required_argument, NULL, COSTS}, {"json", no_argument, NULL, JSON},
-        {"svg", required_argument, NULL, SVG}, {"help", no_argument, NULL, HELP}, {NULL, 0, NULL, 0}};
     bool fine = true;
     optind = 1;
-    for (int c; fine && (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
+    for (int c; fine && (c = weir_next_option(argc, argv, weir_plan_options)) != WEIR_OPTION_END;) {
         switch (c) {
         case SET:
             fine = weir_append_argument(o->sets, "weir plan", "--set", optarg);
@@ -78,9 +76,10 @@ static int parse_options(int argc, char **argv, struct options *o)
         case SVG:
             o->svg = optarg;
             break;
-        case HELP:
-        case 'h':
-            fputs(help, stdout);
+        case WEIR_OPTION_HELP:
+            fputs(usage, stdout);
+            weir_write_options(weir_plan_options, stdout);
+            fputs(notes, stdout);
             return 0;
         default:
             fine = false;

@@ -37,13 +37,17 @@ struct options {
 
 /* ---- options ---- */
 
-static const char help[] =
-    "usage: weir run [OPTION]… FILE        (FILE `-` reads standard input)\n"
-    "  --set KEY=VALUE   override a key of the file, as in --set pools.work.workers=4\n"
-    "  --json            print the certificate as JSON\n"
-    "  --progress SECS   seconds between progress lines, 0 = none (1 on a terminal, 5 elsewhere)\n"
-    "  --eal ARG         hand one more argument to DPDK's EAL, as in --eal -d --eal driver.so\n"
-    "  --help\n"
+enum { SET, JSON, PROGRESS, EAL };
+const struct weir_option weir_run_options[] = {
+    [SET] = {"set", "KEY=VALUE", "override a key of the file, as in --set pools.work.workers=4"},
+    [JSON] = {"json", NULL, "print the certificate as JSON"},
+    [PROGRESS] = {"progress", "SECS",
+        "seconds between progress lines, 0 = none (1 on a terminal, 5 elsewhere)"},
+    [EAL] = {"eal", "ARG", "hand one more argument to DPDK's EAL, as in --eal -d --eal driver.so"},
+    {.name = NULL},
+};
+static const char usage[] = "usage: weir run [OPTION]… FILE        (FILE `-` reads standard input)\n";
+static const char notes[] =
     "SIGTERM, SIGINT or SIGHUP drains; a second one drops what is still held. The certificate goes to "
     "standard\n"
     "output, everything else to standard error.\n"
@@ -63,14 +67,10 @@ static bool parse_seconds(const char *text, int *ms)
 /* Exit code, or -1 to go on. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    enum { SET = 1, JSON, PROGRESS, EAL, HELP };
-    static const struct option known[] = {{"set", required_argument, NULL, SET},
-        {"json", no_argument, NULL, JSON}, {"progress", required_argument, NULL, PROGRESS},
-        {"eal", required_argument, NULL, EAL}, {"help", no_argument, NULL, HELP}, {NULL, 0, NULL, 0}};
     bool fine = true;
     *o = (struct options){.progress_ms = -1};
     optind = 1;
-    for (int c; fine && (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
+    for (int c; fine && (c = weir_next_option(argc, argv, weir_run_options)) != WEIR_OPTION_END;) {
         switch (c) {
         case SET:
             fine = weir_append_argument(o->sets, "weir run", "--set", optarg);
@@ -86,9 +86,10 @@ static int parse_options(int argc, char **argv, struct options *o)
             if (!fine)
                 fprintf(stderr, "weir run: --progress takes 0 or seconds from 0.1 up, not `%s`\n", optarg);
             break;
-        case HELP:
-        case 'h':
-            fputs(help, stdout);
+        case WEIR_OPTION_HELP:
+            fputs(usage, stdout);
+            weir_write_options(weir_run_options, stdout);
+            fputs(notes, stdout);
             return 0;
         default:
             fine = false;
