@@ -715,14 +715,9 @@ static void load_document(struct loader *l)
         load_pool(l, i, pairs_at(l, found[WEIR_TOP_POOLS]).start[i].value);
 }
 
-struct weir_config *weir_config_load(
-    const char *file, const char *const *sets, const struct weir_vocabulary *vocabulary, FILE *errors)
-{
-    return weir_config_load_text(file, NULL, 0, sets, vocabulary, errors);
-}
-
-struct weir_config *weir_config_load_text(const char *file, const void *text, size_t length,
-    const char *const *sets, const struct weir_vocabulary *vocabulary, FILE *errors)
+/* `text` NULL: read the file. */
+static struct weir_config *load(const char *file, const void *text, size_t length, const char *const *sets,
+    const struct weir_vocabulary *vocabulary, FILE *errors)
 {
     struct weir_complaints complaints = {.n = 0};
     yaml_document_t document;
@@ -747,4 +742,16 @@ struct weir_config *weir_config_load_text(const char *file, const void *text, si
     weir_complaints_free(&complaints);
     weir_config_free(&whole->config);
     return NULL;
+}
+
+struct weir_config *weir_config_load(
+    const char *file, const char *const *sets, const struct weir_vocabulary *vocabulary, FILE *errors)
+{
+    return load(file, NULL, 0, sets, vocabulary, errors);
+}
+
+struct weir_config *weir_config_load_text(const char *file, const void *text, size_t length,
+    const char *const *sets, const struct weir_vocabulary *vocabulary, FILE *errors)
+{
+    return load(file, text != NULL ? text : "", length, sets, vocabulary, errors);
 }

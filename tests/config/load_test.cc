@@ -188,6 +188,22 @@ TEST(Load, ExamplesAreValid)
 
 /* ---- files ---- */
 
+TEST(Load, TextInMemoryIsReadLikeAFile)
+{
+    for (const std::string &text :
+        {std::string(small), std::string(), std::string("version: 2\n"), std::string((16 << 20) + 1, '#')}) {
+        char *said = nullptr;
+        size_t size = 0;
+        FILE *errors = open_memstream(&said, &size);
+        test::Config config(weir_config_load_text("t.yaml", text.empty() ? nullptr : text.data(), text.size(),
+            nullptr, test::vocabulary(), errors));
+        fclose(errors);
+        EXPECT_EQ(std::string(said, size), test::errors(text));
+        EXPECT_EQ(config != nullptr, size == 0);
+        free(said);
+    }
+}
+
 TEST(Load, StandardInputIsADash)
 {
     int ends[2], before = dup(STDIN_FILENO);
