@@ -88,8 +88,7 @@ static void write_port(const struct printer *p, const struct weir_config_port *p
     if (kind->string) {
         write_value(p, 2, "", kind->name, port->text, port->text_place);
     } else {
-        fprintf(p->to, "    %s:
-", kind->name);
+        fprintf(p->to, "    %s:\n", kind->name);
         write_values(p, 3, kind->rows, port->values);
     }
     write_values(p, 2, weir_port_rows, port->keys);
