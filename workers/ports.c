@@ -11,6 +11,8 @@
 
 #define LOOKS_A_S 10
 #define RETRY_S 1
+#define GRACE_S                                                                                              \
+    10 /* for a link that was held down to come up, before it counts as down: cards negotiate for seconds */
 
 static double seconds(const struct weir_runtime *rt, uint64_t from_tsc, uint64_t to_tsc)
 {
@@ -62,6 +64,7 @@ static void note(
         weir_log(WEIR_LOG_NOTICE, "port %s: link up after %.1f s", port->name, past);
     port->condition = now;
     watch->since_tsc = now_tsc;
+    watch->grace_tsc = now == WEIR_PORT_UP ? 0 : watch->grace_tsc;
 }
 
 static void close_port(struct weir_runtime *rt, struct weir_port *port)
@@ -124,15 +127,17 @@ static void look(struct weir_runtime *rt, struct weir_port *port, bool know, uin
 /* ---- link-follows ---- */
 
 /* A link that we hold down ourselves says nothing of the other side, or two that follow each other would stay down. */
-static void follow(struct weir_runtime *rt, struct weir_port *port)
+static void follow(struct weir_runtime *rt, struct weir_port *port, uint64_t now_tsc)
 {
     int32_t leader = rt->config->ports[port->index].follows;
     struct weir_port_watch *watch = &rt->watches[port->index];
     if (leader < 0 || port->closed || watch->closing)
         return;
-    bool down = rt->ports[leader].condition != WEIR_PORT_UP && !rt->watches[leader].held;
+    const struct weir_port_watch *led_by = &rt->watches[leader];
+    bool down = rt->ports[leader].condition != WEIR_PORT_UP && !led_by->held && now_tsc > led_by->grace_tsc;
     if (down == watch->held)
         return;
+    watch->grace_tsc = down ? 0 : now_tsc + GRACE_S * rt->tsc_hz;
     int result = port->def->set_link(port, !down);
     if (result != 0)
         weir_log(WEIR_LOG_ERROR, "port %s: the link cannot be taken %s: %s", port->name, down ? "down" : "up",
@@ -167,6 +172,6 @@ void weir_ports_watch(struct weir_runtime *rt, uint64_t now_tsc)
             look(rt, &rt->ports[p], know, now_tsc);
     for (uint32_t p = 0; p < rt->n_ports; p++)
         if (rt->ports[p].def->condition != NULL)
-            follow(rt, &rt->ports[p]);
+            follow(rt, &rt->ports[p], now_tsc);
     pthread_mutex_unlock(&rt->life);
 }

@@ -15,6 +15,7 @@ struct weir_runtime;
 struct weir_port_watch {
     uint64_t since_tsc;     /* of the present condition */
     uint64_t next_open_tsc; /* a try that failed is not repeated at once */
+    uint64_t grace_tsc;     /* until then its link may be down without anybody following */
     bool closing;           /* the workers were told, and have not all answered */
     bool held;              /* its link is down by our doing */
 };

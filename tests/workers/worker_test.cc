@@ -314,4 +314,37 @@ TEST_F(Worker, QuitEndsWithoutTheEndOfAStuckProducer)
     EXPECT_EQ(weir_counter_read(&w->discarded), 10u);
 }
 
+/* A port that counts how often it is asked. */
+uint32_t asked;
+uint32_t ask(weir_port *, uint16_t, weir_batch *)
+{
+    asked++;
+    return 0;
+}
+
+TEST_F(Worker, APortThatIsClosedIsNotTouchedOnceTheWorkerHasAnswered)
+{
+    static weir_port port = {};
+    weir_port_def def = {};
+    def.receive = ask;
+    def.ended = [](const weir_port *, uint16_t) { return false; };
+    port.def = &def;
+    port.index = 3;
+    inputs.get()->ring = nullptr;
+    inputs.get()->port = &port;
+    weir_worker_step(w.get(), 0);
+    EXPECT_EQ(asked, 1u);
+    const weir_command close = {WEIR_COMMAND_PORTS, 7, UINT64_C(1) << 3}, open = {WEIR_COMMAND_PORTS, 8, 0};
+    ASSERT_TRUE(weir_worker_command(w.get(), &close));
+    EXPECT_NE(weir_word_read(&w->ports_seen), 7u);
+    weir_worker_step(w.get(), 0);
+    EXPECT_EQ(weir_word_read(&w->ports_seen), 7u);
+    weir_worker_step(w.get(), 0);
+    EXPECT_EQ(asked, 1u);
+    ASSERT_TRUE(weir_worker_command(w.get(), &open));
+    weir_worker_step(w.get(), 0);
+    EXPECT_EQ(asked, 2u);
+    EXPECT_EQ(weir_word_read(&w->ports_seen), 8u);
+}
+
 } // namespace
