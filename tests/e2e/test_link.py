@@ -167,6 +167,8 @@ class Link:
                     gone_s = time.monotonic() - start
                     far.ip("link", "set", "eth0", "up")
                     lab.wait_until(lambda n=near: carrier(n), SHOWN_WITHIN_S + 4, "the other side's carrier to come")
+                    for port in "ab":
+                        self.await_state(w, port, 1)
                     self.passes(left, right)
                 right.unplug()
                 lab.wait_until(lambda: not carrier(left), SHOWN_WITHIN_S + 4, "the carrier to go with the interface")
