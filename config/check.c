@@ -216,6 +216,9 @@ static void check_links(const struct weir_draft *d)
     const struct weir_config_port *ports = d->config->ports;
     for (uint32_t p = 0; p < d->config->n_ports; p++) {
         const struct weir_config_port *leader = ports[p].follows < 0 ? NULL : &ports[ports[p].follows];
+        if (ports[p].kind != NULL && !ports[p].kind->has_link && ports[p].keys[WEIR_PORT_MTU].set)
+            weir_complain(d->complaints, ports[p].keys[WEIR_PORT_MTU].place,
+                "a `%s` has no MTU; remove `mtu` from port `%s`", ports[p].kind->name, ports[p].name);
         if (leader == NULL || leader->kind == NULL || ports[p].kind == NULL)
             continue;
         struct weir_place place = ports[p].keys[WEIR_PORT_LINK_FOLLOWS].place;

@@ -88,9 +88,15 @@ const struct weir_key_row weir_port_rows[] = {
         .help =
             "Name of a port: while its link is down, or its device is gone, weir takes this one's link down, "
             "so that whoever is behind it sees it. Two may follow each other."},
+    [WEIR_PORT_MTU] = {.key = "mtu",
+        .type = WEIR_TYPE_BYTES,
+        .optional = true,
+        .min = 68,
+        .max = 16000,
+        .help = "Largest payload of a frame. Not written: what an interface has at start; of other devices "
+                "1500."},
     {.key = "side", .type = WEIR_TYPE_WORD, .help = "inside or outside.", .not_yet = later},
     {.key = "queues", .type = WEIR_TYPE_COUNT, .help = "Receive queues.", .not_yet = later},
-    {.key = "mtu", .type = WEIR_TYPE_BYTES, .help = "Largest frame.", .not_yet = later},
     {.key = NULL},
 };
 

@@ -7,8 +7,18 @@
 
 #include "rings/atomic.h"
 
-/* Bytes of one packet segment; a longer frame is a chain. */
+/* Bytes of one packet segment; a longer frame is a chain. More where a device has a larger MTU and no chains. */
 #define WEIR_MBUF_ROOM 2048
+/* Around an MTU: the Ethernet header, a tag, and what AF_PACKET puts in front of a frame. */
+#define WEIR_MTU_AROUND 84u
+
+static inline uint32_t weir_mbuf_room(uint32_t mtu)
+{
+    uint32_t room = WEIR_MBUF_ROOM;
+    while (room < mtu + WEIR_MTU_AROUND)
+        room *= 2;
+    return room;
+}
 #define WEIR_MBUF_CACHE 512
 
 /* All n or none. */

@@ -47,6 +47,8 @@ struct weir_port {
     uint16_t index;
     uint16_t rx_queues, tx_queues; /* set before open */
     struct rte_mempool *mempool;   /* packets come from here */
+    uint32_t mtu;                  /* written in the configuration, or of the interface; 0 = unknown */
+    uint32_t mbuf_room;            /* bytes of one segment of the mempool */
     int socket;
     uint64_t tsc_hz;
     uint64_t seed;
@@ -106,6 +108,8 @@ struct weir_port_def {
     uint32_t (*mbufs)(const void *params);
     /* The device of the machine behind it: where its packets come to memory. NULL = there is none. */
     void (*device)(const void *params, char *name, size_t size);
+    /* Of the device as it is now; 0 = unknown. NULL = it cannot be told before it is opened. */
+    uint32_t (*mtu)(const void *params);
     /* Flows that its stamps number; NULL if it writes none. */
     uint32_t (*stamped_flows)(const void *params);
 };

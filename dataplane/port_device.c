@@ -30,6 +30,7 @@
 #define AF_PACKET_RX_OVERHEAD 66
 #define AF_PACKET_TX_OVERHEAD 32
 #define AF_PACKET_AROUND (AF_PACKET_RX_OVERHEAD + FRAME_OVERHEAD + WEIR_VLAN_BYTES) /* an MTU, in a slot */
+static_assert(AF_PACKET_AROUND == WEIR_MTU_AROUND, "one slot of AF_PACKET is one buffer");
 #define MBUFS_MAX (RX_DESCRIPTORS + TX_DESCRIPTORS)
 
 /* What is known of drivers that does not come from their API. */
@@ -297,7 +298,9 @@ static uint32_t af_packet_framesz(const char *device)
 static int check_frame_room(struct weir_port *port, const char *device)
 {
     FILE *complaint = fmemopen(port->error, sizeof port->error, "w");
-    bool fine = complaint != NULL && check_device(device, complaint);
+    bool ours = port->mbuf_room > WEIR_MBUF_ROOM &&
+                af_packet_framesz(device) == port->mbuf_room; /* see open_interface() */
+    bool fine = complaint != NULL && (ours || check_device(device, complaint));
     if (complaint != NULL)
         fclose(complaint);
     if (!fine)
@@ -326,7 +329,7 @@ static void limit_frames(struct weir_port *port, const char *device, const struc
     if (is_af_packet(device))
         room = af_packet_framesz(device) - AF_PACKET_TX_OVERHEAD;
     else if (i.mtu != 0)
-        room = WEIR_MBUF_ROOM;
+        room = port->mbuf_room;
     if (port->max_frame > room - WEIR_VLAN_BYTES)
         port->max_frame = room - WEIR_VLAN_BYTES;
 }
@@ -357,7 +360,9 @@ static int configure(struct weir_port *port, const char *device, struct device *
             port->rx_queues, WEIR_PORTS_MAX);
         return -EINVAL;
     }
-    const struct rte_eth_conf conf = {0};
+    struct rte_eth_conf conf = {0};
+    if (d->interface[0] == '\0' && port->mtu != 0)
+        conf.rxmode.mtu = port->mtu;
     result = rte_eth_dev_configure(d->id, port->rx_queues, port->tx_queues, &conf);
     if (result != 0)
         return refuse(port, result, device, "refuses its queues");
@@ -465,15 +470,24 @@ static int open_interface(struct weir_port *port, const void *name)
     static const char *const drivers_in_turn[] = {"net_af_xdp", "net_af_packet", NULL};
     char device[128], why[sizeof port->error] = "";
     int result = -ENXIO;
-    for (const char *const *driver = drivers_in_turn; *driver != NULL; driver++) {
+    bool jumbo = port->mbuf_room > WEIR_MBUF_ROOM;
+    if (jumbo)
+        snprintf(why, sizeof why, "packet buffers of %u bytes, for the largest MTU, are more than it takes",
+            port->mbuf_room);
+    for (const char *const *driver = drivers_in_turn + jumbo; *driver != NULL; driver++) {
         snprintf(device, sizeof device, "%s%u,iface=%s", *driver, port->index, (const char *)name);
+        if (jumbo) { /* a slot is a buffer; a block of the kernel's is some slots */
+            size_t n = strlen(device);
+            snprintf(
+                device + n, sizeof device - n, ",framesz=%u,blocksz=%u", port->mbuf_room, port->mbuf_room);
+        }
         result = open_device(port, device);
         if (result == 0 || result == -ENXIO || driver[1] == NULL)
             break;
         snprintf(why, sizeof why, "%s", port->error);
     }
     if (result == 0 && why[0] != '\0') {
-        port->keeps_mbufs = true; /* what AF_XDP took before it failed does not come back */
+        port->keeps_mbufs = !jumbo; /* what AF_XDP took before it failed does not come back */
         snprintf(port->warning, sizeof port->warning, "AF_PACKET instead of AF_XDP: %.400s", why);
     }
     return result;
@@ -570,6 +584,11 @@ static void itself(const void *given, char *name, size_t size)
     snprintf(name, size, "%s", (const char *)given);
 }
 
+static uint32_t mtu_now(const void *given)
+{
+    return interface_named(given).mtu;
+}
+
 static uint32_t mbufs_held(const void *given)
 {
     (void)given;
@@ -605,5 +624,6 @@ const struct weir_port_def weir_port_interface = {
     .check = check_name,
     .open = open_interface,
     .device = itself,
+    .mtu = mtu_now,
     ON_A_DEVICE,
 };

@@ -14,6 +14,7 @@
 #include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
 
+#include "config/key_table.h"
 #include "dataplane/mbuf.h"
 #include "dataplane/stages/list.h"
 #include "workers/log.h"
@@ -100,6 +101,12 @@ static bool new_ports(struct weir_runtime *rt)
             return false;
         if (port->def->device != NULL)
             port->def->device(rt->port_params[i], port->device, sizeof port->device);
+        const struct weir_value *mtu = &from->keys[WEIR_PORT_MTU];
+        port->mtu = mtu->set                 ? (uint32_t)mtu->number
+                    : port->def->mtu != NULL ? port->def->mtu(rt->port_params[i])
+                                             : 0;
+        uint32_t room = weir_mbuf_room(port->mtu);
+        rt->mbuf_room = room > rt->mbuf_room ? room : rt->mbuf_room;
         if (port->def->stamped_flows != NULL)
             port->stamped_flows = port->def->stamped_flows(rt->port_params[i]);
     }
@@ -274,9 +281,10 @@ static enum weir_failure no_memory(const struct weir_runtime *rt, const char *wh
 /* As rte_pktmbuf_pool_create(), but packed. Under normal pages that one starts every packet on a page of its own, so
  * that all headers meet in the same few cache sets. We run with virtual addresses as IOVA (eal.c), where what is
  * contiguous for us is contiguous for a device, and the restriction buys nothing. */
-static struct rte_mempool *make_mempool(uint64_t n, int node)
+static struct rte_mempool *make_mempool(uint64_t n, uint32_t room, int node)
 {
-    struct rte_pktmbuf_pool_private private = {.mbuf_data_room_size = RTE_PKTMBUF_HEADROOM + WEIR_MBUF_ROOM};
+    struct rte_pktmbuf_pool_private private = {
+        .mbuf_data_room_size = (uint16_t)(RTE_PKTMBUF_HEADROOM + room)};
     unsigned size = (unsigned)sizeof(struct rte_mbuf) + private.mbuf_data_room_size;
     if (n > UINT32_MAX / 2)
         return NULL;
@@ -302,6 +310,7 @@ static enum weir_failure open_ports(struct weir_runtime *rt)
     for (; rt->n_opened < rt->n_ports; rt->n_opened++) {
         struct weir_port *port = &rt->ports[rt->n_opened];
         port->mempool = rt->mempool;
+        port->mbuf_room = rt->mbuf_room;
         port->socket = rt->topology->devices[rt->n_opened].node;
         port->tsc_hz = rt->tsc_hz;
         unsigned before = rte_mempool_avail_count(rt->mempool);
@@ -524,7 +533,7 @@ static enum weir_failure build_stages(struct weir_runtime *rt)
 enum weir_failure weir_runtime_build(struct weir_runtime *rt)
 {
     rt->tsc_hz = rte_get_tsc_hz();
-    rt->mempool = make_mempool(rt->plan->n_mbufs, rt->plan->mbuf_node);
+    rt->mempool = make_mempool(rt->plan->n_mbufs, rt->mbuf_room, rt->plan->mbuf_node);
     if (rt->mempool == NULL)
         return no_memory(rt, "the packets");
     enum weir_failure failed = open_ports(rt);

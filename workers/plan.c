@@ -9,8 +9,8 @@
 #include "dataplane/release.h"
 #include "workers/runtime.h"
 
-/* A pool element: header, mbuf, private area none, headroom and room; rounded as the mempool does. */
-#define MBUF_BYTES (sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM + WEIR_MBUF_ROOM + 128)
+/* Of a pool element: header, mbuf, private area none, headroom; rounded as the mempool does. The room comes on top. */
+#define MBUF_AROUND (sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM + 128)
 #define MBUFS_LEAST 4095
 #define MEMORY_SPARE ((size_t)48 << 20)
 #define MEMORY_STEP ((size_t)2 << 20)
@@ -395,7 +395,7 @@ void weir_plan_memory(struct weir_plan *plan, const struct weir_runtime *rt)
         }
     }
     plan->n_mbufs = mbufs < MBUFS_LEAST ? MBUFS_LEAST : mbufs;
-    plan->mbuf_bytes = MBUF_BYTES + 2 * sizeof(void *);
+    plan->mbuf_bytes = MBUF_AROUND + rt->mbuf_room + 2 * sizeof(void *);
     need(plan, plan->mbuf_node, (size_t)plan->n_mbufs * plan->mbuf_bytes);
     for (uint32_t i = 0; i < plan->n_nodes; i++) {
         struct weir_plan_node *n = &plan->nodes[i];

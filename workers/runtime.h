@@ -63,6 +63,7 @@ struct weir_runtime {
     struct weir_topology *topology;
     struct weir_plan *plan;
     struct rte_mempool *mempool;
+    uint32_t mbuf_room; /* bytes of one segment */
     struct weir_worker **workers;
     uint32_t n_workers;
     uint32_t n_launched;

@@ -224,7 +224,8 @@ const Mistake mistakes[] = {
         "version: 1\n"
         "ports: {a: &a {vdev: x}, b: {<<: *a}}\n"
         "pools: {p: {from: [a, b], stages: [sink]}}\n",
-        "t.yaml:2:30: unknown key `<<` in port `b`; allowed: generator, file, vdev, link-follows\n"},
+        "t.yaml:2:30: unknown key `<<` in port `b`; allowed: generator, file, vdev, interface, link-follows, "
+        "mtu\n"},
     {"AKeyThatIsAList", small("[a, b]: 1\n"), "t.yaml:5:1: a key must be a single word\n"},
     {"FlowNestingTooDeep", "version: " + std::string(100000, '['),
         "t.yaml:1:41: nested too deep; allowed: up to 32 levels\n"},
@@ -251,7 +252,8 @@ const Mistake mistakes[] = {
         "t.yaml:5:1: unknown key `colour` in the configuration; allowed: version, seed, name, memory, cpus, "
         "ports, pools, listen, log, drain-timeout, stop-after\n"},
     {"AnUnknownKeyOfAPort", port("{vdev: x, speed: 5}"),
-        "t.yaml:2:22: unknown key `speed` in port `a`; allowed: generator, file, vdev, link-follows\n"},
+        "t.yaml:2:22: unknown key `speed` in port `a`; allowed: generator, file, vdev, interface, "
+        "link-follows, mtu\n"},
     {"AnUnknownKeyOfAPortKind", generator("{flow: 5}"),
         "t.yaml:2:27: unknown key `flow` in generator; allowed: flows, size, rate, count, queue; did you "
         "mean `flows`?\n"},
@@ -302,6 +304,10 @@ const Mistake mistakes[] = {
     {"AStageOfALaterVersion", stages("[validate, {tee: out}, sink]"),
         "t.yaml:4:42: `tee` comes in a later version of weir; remove it\n"},
     /* links */
+    {"AnMtuWithoutADevice", on_ab_keys("{generator: {}, mtu: 9000}"),
+        "t.yaml:2:33: a `generator` has no MTU; remove `mtu` from port `a`\n"},
+    {"AnMtuThatNobodyHas", on_ab_keys("{vdev: x, mtu: 64k}"),
+        "t.yaml:2:27: mtu `64k` is out of range; allowed: 68 .. 16k\n"},
     {"ALinkThatFollowsNobody", on_ab_keys("{vdev: x, link-follows: c}"),
         "t.yaml:2:36: no port is named `c`; allowed: a, b\n"},
     {"ALinkThatFollowsItself", on_ab_keys("{vdev: x, link-follows: a}"),
@@ -475,15 +481,18 @@ const Mistake mistakes[] = {
         "version: 1\nports: {" + numbered("p", ": {vdev: x}, ", 65) +
             "}\npools: {all: {from: [p0], stages: [sink]}}\n",
         "t.yaml:2:8: ports has 65 names; allowed: 1 .. 64\n"},
-    {"APortWithoutAKind", port("{}"), "t.yaml:2:9: port `a` has no kind; allowed: generator, file, vdev\n"},
+    {"APortWithoutAKind", port("{}"),
+        "t.yaml:2:9: port `a` has no kind; allowed: generator, file, vdev, interface\n"},
     {"APortOfTwoKinds", port("{file: x.pcap, vdev: net_null0}"),
         "t.yaml:2:33: port `a` is a `file` already; allowed: one kind\n"},
     {"APortOfAnUnknownKind", port("{genrator: {}}"),
-        "t.yaml:2:13: unknown key `genrator` in port `a`; allowed: generator, file, vdev, link-follows; did "
+        "t.yaml:2:13: unknown key `genrator` in port `a`; allowed: generator, file, vdev, interface, "
+        "link-follows, mtu; "
+        "did "
         "you mean "
         "`generator`?\n"},
     {"APortThatIsAWord", port("net_null0"),
-        "t.yaml:2:12: port `a` is no map; allowed: generator, file, vdev, link-follows\n"},
+        "t.yaml:2:12: port `a` is no map; allowed: generator, file, vdev, interface, link-follows, mtu\n"},
     {"AGeneratorThatIsAWord", port("{generator: fast}"),
         "t.yaml:2:24: generator is no map; allowed: flows, size, rate, count, queue\n"},
     {"APortThatNobodyUses", on_ab("  p: {from: [a], stages: [sink]}\n"),

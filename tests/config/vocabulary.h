@@ -58,7 +58,7 @@ inline const weir_vocabulary *vocabulary()
     static weir_key_row sink[] = {row("check", WEIR_TYPE_WORD, "none", 0, 0, check), end};
     static const weir_key_row transmit[] = {row("*", WEIR_TYPE_PORT_MAP, nullptr), end};
 
-    static weir_key_table kinds[6] = {}, stages[9] = {};
+    static weir_key_table kinds[7] = {}, stages[9] = {};
     static weir_vocabulary all = {};
     if (all.stages == nullptr) {
         sink[0].needs_order = "order";
@@ -66,6 +66,7 @@ inline const weir_vocabulary *vocabulary()
         kinds[1].name = "file", kinds[1].string = true, kinds[1].receive_only = true;
         kinds[2].name = "vdev", kinds[2].string = kinds[2].has_link = true, kinds[2].check = refuse_nonsense;
         kinds[3].name = "pci", kinds[3].help = "a NIC", kinds[3].not_yet = "comes in a later version of weir";
+        kinds[4].name = "interface", kinds[4].string = kinds[4].has_link = true;
         stages[0].name = "validate", stages[0].rows = validate, stages[0].makes_key = true;
         stages[1].name = "admit", stages[1].rows = admit, stages[1].ports_only = true;
         stages[2].name = "meter", stages[2].rows = meter, stages[2].needs_key = stages[2].keyed = true;

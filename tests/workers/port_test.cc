@@ -57,6 +57,7 @@ class Port : public testing::Test {
         port->name = "gen";
         port->index = index;
         port->rx_queues = port->tx_queues = 1;
+        port->mbuf_room = WEIR_MBUF_ROOM;
         port->mempool = mempool;
         port->socket = SOCKET_ID_ANY;
         port->tsc_hz = HZ;
