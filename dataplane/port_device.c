@@ -11,6 +11,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <unistd.h>
 
 #include <rte_dev.h>
@@ -46,8 +49,8 @@ struct driver {
 };
 static const struct driver drivers[] = {
     {"net_af_packet", .needs_privilege = true, .blind = true, .spreads = true, .rides = true},
-    {"net_af_xdp", .needs_privilege = true, .blind = true, .rides = true, .keeps_mbufs = true,
-        .errors_refused = true},
+    {"net_af_xdp", .needs_privilege = true, .blind = true, .spreads = true, .keeps_mbufs = true,
+        .rides = true, .errors_refused = true},
     {"net_tap", .needs_privilege = true, .blind = true, .errors_refused = true},
     {"net_ring", .loops = true},
     {.prefix = ""},
@@ -207,6 +210,20 @@ static struct interface interface_named(const char *name)
     return i;
 }
 
+/* Queues that the kernel spreads received frames over; each one that nobody polls is loss. */
+static uint32_t queues_of(const char *name)
+{
+    struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
+    struct ifreq request = {.ifr_data = (char *)&channels};
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool known = fd >= 0 && ioctl(fd, SIOCETHTOOL, &request) == 0;
+    if (fd >= 0)
+        close(fd);
+    uint32_t n = known ? channels.combined_count + channels.rx_count : 1;
+    return n == 0 ? 1 : n > WEIR_PORTS_MAX ? WEIR_PORTS_MAX : n;
+}
+
 static struct interface interface_of(const char *device)
 {
     char name[IFNAMSIZ];
@@ -349,6 +366,12 @@ static int configure(struct weir_port *port, const char *device, struct device *
             d->driver->spreads ? ", or give the device more with qpairs=" : "");
         return -EINVAL;
     }
+    if (d->driver->spreads && port->closed && port->rx_queues != about.max_rx_queues) {
+        snprintf(port->error, sizeof port->error,
+            "device %s has %u receive queues, and the workers poll %u; `ethtool -L`, or start weir anew",
+            device, about.max_rx_queues, port->rx_queues);
+        return -EINVAL;
+    }
     if (d->driver->spreads) {
         port->rx_queues = about.max_rx_queues;
         port->tx_queues = about.max_tx_queues;
@@ -476,11 +499,12 @@ static int open_interface(struct weir_port *port, const void *name)
             port->mbuf_room);
     for (const char *const *driver = drivers_in_turn + jumbo; *driver != NULL; driver++) {
         snprintf(device, sizeof device, "%s%u,iface=%s", *driver, port->index, (const char *)name);
-        if (jumbo) { /* a slot is a buffer; a block of the kernel's is some slots */
-            size_t n = strlen(device);
+        size_t n = strlen(device);
+        if (jumbo) /* a slot is a buffer; a block of the kernel's is some slots */
             snprintf(
                 device + n, sizeof device - n, ",framesz=%u,blocksz=%u", port->mbuf_room, port->mbuf_room);
-        }
+        else if (driver == drivers_in_turn)
+            snprintf(device + n, sizeof device - n, ",queue_count=%u", queues_of(name));
         result = open_device(port, device);
         if (result == 0 || result == -ENXIO || driver[1] == NULL)
             break;
@@ -589,6 +613,11 @@ static uint32_t mtu_now(const void *given)
     return interface_named(given).mtu;
 }
 
+static uint32_t mbufs_of_interface(const void *name)
+{
+    return MBUFS_MAX * queues_of(name);
+}
+
 static uint32_t mbufs_held(const void *given)
 {
     (void)given;
@@ -597,14 +626,14 @@ static uint32_t mbufs_held(const void *given)
 
 #define ON_A_DEVICE                                                                                          \
     .can_transmit = true, .start = start, .stop = stop, .close = close_device, .stats = stats,               \
-    .receive = receive, .ended = ended, .transmit = transmit, .mbufs = mbufs_held, .condition = condition,   \
-    .set_link = set_link
+    .receive = receive, .ended = ended, .transmit = transmit, .condition = condition, .set_link = set_link
 
 const struct weir_port_def weir_port_vdev = {
     .kind = "vdev",
     .help = "any DPDK device string, such as net_af_packet0,iface=eth1",
     .check = check_device,
     .open = open_device,
+    .mbufs = mbufs_held,
     .device = behind,
     ON_A_DEVICE,
 };
@@ -614,6 +643,7 @@ const struct weir_port_def weir_port_pci = {
     .help = "a network card that vfio-pci or uio has, by its address, such as 0000:3b:00.0",
     .check = check_address,
     .open = open_pci,
+    .mbufs = mbufs_held,
     .device = itself,
     ON_A_DEVICE,
 };
@@ -623,6 +653,7 @@ const struct weir_port_def weir_port_interface = {
     .help = "an interface of the kernel, through AF_XDP, else AF_PACKET",
     .check = check_name,
     .open = open_interface,
+    .mbufs = mbufs_of_interface,
     .device = itself,
     .mtu = mtu_now,
     ON_A_DEVICE,
