@@ -16,7 +16,6 @@ static const struct later {
 } later_stages[] = {
     {"classify", NULL, "first matching class"},
     {"tag", NULL, "write a tenant or class from a table"},
-    {"reflect", NULL, "send back with addresses swapped"},
     {"write", NULL, "write to a capture file"},
     {"tee", NULL, "copy to a second pool"},
     {"aggregate", NULL, "sums by key"},
@@ -104,7 +103,8 @@ static const struct weir_key_table *stages(void)
             .needs_key = d->needs_key,
             .keyed = d->keyed,
             .ports_only = d->ports_only,
-            .terminal = d->terminal};
+            .terminal = d->terminal,
+            .sends_back = d->sends == WEIR_SENDS_BACK};
     }
     add_later(to, n, later_stages);
     return to;
@@ -125,7 +125,8 @@ static const struct weir_key_table *port_kinds(void)
             .string = d->params == NULL,
             .check = d->check,
             .receive_only = !d->can_transmit,
-            .has_link = d->set_link != NULL};
+            .has_link = d->set_link != NULL,
+            .instead = d->instead};
     }
     add_later(to, n, later_ports);
     return to;

@@ -21,6 +21,11 @@ static bool is_port_map(const struct weir_config_stage *s)
            s->table->rows[0].type == WEIR_TYPE_PORT_MAP;
 }
 
+static bool transmits(const struct weir_config_stage *s)
+{
+    return s->table->sends_back || is_port_map(s);
+}
+
 static void write_stages(const struct weir_draft *d, bool (*wanted)(const struct weir_key_table *), FILE *to)
 {
     bool first = true;
@@ -254,12 +259,12 @@ static void check_limits(const struct weir_draft *d)
     uint32_t workers = 0, transmitters = 0;
     for (uint32_t i = 0; i < d->config->n_pools; i++) {
         const struct weir_config_pool *pool = pool_at(d, i);
-        bool transmits = false;
+        bool any = false;
         for (uint32_t k = 0; k < pool->n_stages; k++)
-            transmits |= is_port_map(&pool->stages[k]);
+            any = any || transmits(&pool->stages[k]);
         uint32_t before = workers, transmitters_before = transmitters;
         workers += pool->workers;
-        transmitters += transmits ? pool->workers : 0;
+        transmitters += any ? pool->workers : 0;
         if (before <= WEIR_WORKERS_LIMIT && workers > WEIR_WORKERS_LIMIT)
             weir_complain(d->complaints, pool->place, "%u workers up to pool `%s`; allowed: %u in all",
                 workers, pool->name, WEIR_WORKERS_LIMIT);
@@ -397,21 +402,36 @@ static void check_port_map(const struct weir_draft *d, uint32_t i, const struct 
     for (uint32_t n = 0; n < s->values->n_pairs; n++)
         mapped |= UINT64_C(1) << s->values->pairs[n].from;
     for (uint32_t p = 0; p < d->config->n_ports; p++)
-        if (d->pools[i].reach & ~mapped & (UINT64_C(1) << p))
+        if (pool_at(d, i)->reach & ~mapped & (UINT64_C(1) << p))
             weir_complain(d->complaints, s->place,
                 "`%s` has no way out for packets of port `%s`; add `%s: PORT`", s->table->name,
                 d->config->ports[p].name, d->config->ports[p].name);
 }
 
+static void check_way_back(const struct weir_draft *d, uint32_t i, const struct weir_config_stage *s)
+{
+    for (uint32_t p = 0; p < d->config->n_ports; p++) {
+        const struct weir_config_port *port = &d->config->ports[p];
+        if ((pool_at(d, i)->reach >> p & 1) != 0 && port->kind != NULL && port->kind->receive_only)
+            weir_complain(d->complaints, s->place,
+                "`%s` sends packets of port `%s` back, which is a `%s` and cannot transmit; end in another "
+                "stage, or "
+                "keep its packets from here",
+                s->table->name, port->name, port->kind->name);
+    }
+}
+
 static void check_reach(const struct weir_draft *d, uint32_t i)
 {
-    const struct weir_config_pool *pool = pool_at(d, i);
-    struct weir_draft_pool *draft = &d->pools[i];
+    struct weir_config_pool *pool = pool_at(d, i);
     for (uint32_t k = 0; k < pool->n_from; k++)
-        draft->reach |= pool->fed_by_ports ? UINT64_C(1) << pool->from[k] : d->pools[pool->from[k]].reach;
-    for (uint32_t k = 0; k < pool->n_stages; k++)
+        pool->reach |= pool->fed_by_ports ? UINT64_C(1) << pool->from[k] : pool_at(d, pool->from[k])->reach;
+    for (uint32_t k = 0; k < pool->n_stages; k++) {
         if (is_port_map(&pool->stages[k]))
             check_port_map(d, i, &pool->stages[k]);
+        else if (pool->stages[k].table->sends_back)
+            check_way_back(d, i, &pool->stages[k]);
+    }
 }
 
 static void check_order(const struct weir_draft *d, uint32_t i)

@@ -55,10 +55,12 @@ struct weir_key_table {
     const char *not_yet;             /* the whole stage or kind is not in this version */
     /* stages only */
     bool makes_key, needs_key, keyed, ports_only, terminal;
+    bool sends_back;                                  /* through the port that a packet came from */
     bool string;                                      /* port kinds only: the value is one string, no map */
     bool (*check)(const char *text, FILE *complaint); /* of that string; NULL = any may be right */
     bool receive_only;                                /* port kinds only: no stage can transmit to it */
     bool has_link;                                    /* port kinds only: may be up or down */
+    const char *instead;                              /* of a stage that would; NULL = nothing comes near */
 };
 
 struct weir_vocabulary {
@@ -116,6 +118,7 @@ struct weir_config_pool {
     bool fed_by_ports;
     uint32_t *from; /* indices into ports or pools */
     uint32_t n_from;
+    uint64_t reach;              /* ports whose packets come here, a bit each */
     enum weir_shard_by shard_by; /* fed by pools only */
     enum weir_on_full on_full;
     uint32_t depth;   /* packets a ring of the inbox holds; power of two */

@@ -14,7 +14,6 @@ struct weir_draft_pool {
     bool from_known;                          /* `from` was read without a mistake */
     /* check.c */
     int32_t consumer; /* pool that this one feeds, -1 = none */
-    uint64_t reach;   /* ports whose packets come here, a bit each */
     bool has_key;     /* every packet that leaves has its flow */
     int32_t reorders; /* pool on the way here, or this one, that reorders a flow, -1 = none */
 };

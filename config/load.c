@@ -504,7 +504,8 @@ static bool load_pair(struct loader *l, const yaml_node_pair_t *p, struct weir_v
     const struct weir_config_port *out = &config->ports[to_port];
     if (out->kind != NULL && out->kind->receive_only)
         weir_complain(l->draft.complaints, place_at(l, p->value),
-            "port `%s` is a `%s`, which cannot transmit; name one of another kind", to, out->kind->name);
+            "port `%s` is a `%s`, which cannot transmit; %s", to, out->kind->name,
+            out->kind->instead != NULL ? out->kind->instead : "name one of another kind");
     value->pairs[value->n_pairs++] =
         (struct weir_port_pair){(uint32_t)from_port, (uint32_t)to_port, place_at(l, p->value)};
     return true;

@@ -77,6 +77,7 @@ struct weir_port_def {
     const struct weir_param *params; /* where the port's value is a map; NULL = the value is one string */
     size_t params_size;
     bool can_transmit;
+    const char *instead; /* of transmitting, where it cannot: said to who tries; NULL = nothing comes near */
 
     /* Of a string, what needs no machine to be seen. False with cause and remedy written; open says the same. Any
      * thread. NULL = any string may be right. */

@@ -89,6 +89,12 @@ struct weir_stage {
     struct weir_counter *counts; /* def->counters order */
 };
 
+enum weir_sends {
+    WEIR_SENDS_NOTHING,
+    WEIR_SENDS_AS_MAPPED, /* its parameters are a struct weir_port_map */
+    WEIR_SENDS_BACK,      /* through the port that a packet came from */
+};
+
 struct weir_stage_def {
     const char *name;
     const char *help;
@@ -101,6 +107,7 @@ struct weir_stage_def {
     bool keyed;                  /* keeps state per flow: one worker, or a sharded inbox */
     bool ports_only;             /* legal only in a pool fed by ports */
     bool terminal;               /* ends a pool that feeds nobody; consumes the whole batch */
+    enum weir_sends sends; /* where a terminal stage does not consume but sends: one tx queue a worker */
 
     /* Sizes may depend on the parameters; NULL = 0. */
     size_t (*worker_size)(const void *params, const struct weir_stage_env *);

@@ -149,8 +149,10 @@ static uint64_t tx_ports(const struct weir_runtime *rt, const struct weir_pool *
 {
     const struct weir_pool_stage *last = &pool->stages[pool->n_stages - 1];
     const struct weir_port_map *map = last->params;
+    if (last->def->sends == WEIR_SENDS_BACK)
+        return pool->config->reach;
     uint64_t ports = 0;
-    for (uint32_t k = 0; last->def == &weir_stage_transmit && k < rt->n_ports; k++)
+    for (uint32_t k = 0; last->def->sends == WEIR_SENDS_AS_MAPPED && k < rt->n_ports; k++)
         if (map->to[k] >= 0)
             ports |= UINT64_C(1) << map->to[k];
     return ports;

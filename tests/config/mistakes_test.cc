@@ -633,14 +633,15 @@ const Mistake mistakes[] = {
     {"AStageWithAWordForItsMap", stages("[{sink: order}]"),
         "t.yaml:4:38: stage `sink` is no map; allowed: check\n"},
     {"AnUnknownStage", stages("[validat, sink]"),
-        "t.yaml:4:31: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare; "
+        "t.yaml:4:31: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare, "
+        "reflect; "
         "did you mean `validate`?\n"},
     {"AnUnknownStageLikeNoOther", stages("[teleport, sink]"),
         "t.yaml:4:31: unknown stage `teleport`; allowed: validate, admit, meter, burn, sink, transmit, "
-        "bare\n"},
+        "bare, reflect\n"},
     {"PacketsThatEndNowhere", on_g("  p: {from: [g], stages: [validate]}\n"),
         "t.yaml:4:27: pool `p` feeds nobody, so its packets must end; allowed as last stage: sink, "
-        "transmit\n"},
+        "transmit, reflect\n"},
     {"AStageBehindTheEnd", on_g("  p: {from: [g], stages: [sink, validate, sink]}\n"),
         "t.yaml:4:27: no packet passes `sink`; make it the last stage\n"},
     {"APoolThatEndsPacketsAndFeeds",
@@ -661,6 +662,15 @@ const Mistake mistakes[] = {
         "t.yaml:4:49: no port is named `c`; allowed: a, b\n"},
     {"ATransmitOfOnePortTwice", on_ab("  p: {from: [a, b], stages: [{transmit: {a: b, b: a, a: a}}]}\n"),
         "t.yaml:4:54: `a` is written a second time; remove one\n"},
+    {"ATransmitToAFile",
+        "version: 1\nports: {f: {file: f.pcap}}\npools:\n  p: {from: [f], stages: [{transmit: {f: f}}]}\n",
+        "t.yaml:4:42: port `f` is a `file`, which cannot transmit; the stage `write` writes captures\n"},
+    {"AReflectToAPortThatCannot",
+        on_g("  in: {from: [g], stages: [validate]}\n"
+             "  p: {from: [in], shard-by: flow, on-full: drop, stages: [reflect]}\n"),
+        "t.yaml:5:59: `reflect` sends packets of port `g` back, which is a `generator` and cannot transmit; "
+        "end in "
+        "another stage, or keep its packets from here\n"},
     {"ATransmitToAPortThatCannot", on_g("  p: {from: [g], stages: [{transmit: {g: g}}]}\n"),
         "t.yaml:4:42: port `g` is a `generator`, which cannot transmit; name one of another kind\n"},
     {"ATransmitWithoutAWayOut",
@@ -704,7 +714,8 @@ const Mistake mistakes[] = {
         "t.yaml:2:7: name `my pipe` is not spelled like a name; allowed: 1 to 32 letters, digits, _ and -\n"
         "t.yaml:3:31: rate `5` has no unit; allowed: `max`, or a number with bps kbps Mbps Gbps pps kpps "
         "Mpps Gpps\n"
-        "t.yaml:4:33: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare; "
+        "t.yaml:4:33: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare, "
+        "reflect; "
         "did you mean `validate`?\n"},
     {"AllMistakesAreSortedByPlace",
         "version: 3\n"
@@ -719,7 +730,8 @@ const Mistake mistakes[] = {
         "t.yaml:2:1: unknown key `memori` in the configuration; allowed: version, seed, name, memory, cpus, "
         "ports, pools, listen, log, drain-timeout, stop-after; did you mean `memory`?\n"
         "t.yaml:4:16: no port or pool is named `gne`; allowed: gen, all; did you mean `gen`?\n"
-        "t.yaml:4:31: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare; "
+        "t.yaml:4:31: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare, "
+        "reflect; "
         "did you mean `validate`?\n"
         "t.yaml:4:56: workers `0` is out of range; allowed: 1 .. 64\n"
         "t.yaml:5:33: rate `5` has no unit; allowed: `max`, or a number with bps kbps Mbps Gbps pps kpps "
@@ -732,7 +744,8 @@ const Mistake mistakes[] = {
         "pools:\n"
         "  p: {from: [a], stages: &s [burnt, sink]}\n"
         "  q: {from: [b], stages: *s}\n",
-        "t.yaml:4:30: unknown stage `burnt`; allowed: validate, admit, meter, burn, sink, transmit, bare; "
+        "t.yaml:4:30: unknown stage `burnt`; allowed: validate, admit, meter, burn, sink, transmit, bare, "
+        "reflect; "
         "did you mean `burn`?\n"},
 };
 

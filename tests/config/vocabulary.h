@@ -58,12 +58,13 @@ inline const weir_vocabulary *vocabulary()
     static weir_key_row sink[] = {row("check", WEIR_TYPE_WORD, "none", 0, 0, check), end};
     static const weir_key_row transmit[] = {row("*", WEIR_TYPE_PORT_MAP, nullptr), end};
 
-    static weir_key_table kinds[7] = {}, stages[9] = {};
+    static weir_key_table kinds[7] = {}, stages[10] = {};
     static weir_vocabulary all = {};
     if (all.stages == nullptr) {
         sink[0].needs_order = "order";
         kinds[0].name = "generator", kinds[0].rows = generator, kinds[0].receive_only = true;
         kinds[1].name = "file", kinds[1].string = true, kinds[1].receive_only = true;
+        kinds[1].instead = "the stage `write` writes captures";
         kinds[2].name = "vdev", kinds[2].string = kinds[2].has_link = true, kinds[2].check = refuse_nonsense;
         kinds[3].name = "pci", kinds[3].help = "a NIC", kinds[3].not_yet = "comes in a later version of weir";
         kinds[4].name = "interface", kinds[4].string = kinds[4].has_link = true;
@@ -76,6 +77,7 @@ inline const weir_vocabulary *vocabulary()
         stages[6].name = "tee", stages[6].help = "copy",
         stages[6].not_yet = "comes in a later version of weir";
         stages[7].name = "bare"; /* no parameters at all */
+        stages[8].name = "reflect", stages[8].terminal = stages[8].sends_back = true;
         all = {stages, kinds};
     }
     return &all;

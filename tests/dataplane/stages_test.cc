@@ -535,6 +535,112 @@ TEST_F(Transmit, ATagMayMakeAFrameFourBytesLongerAndNothingElseMay)
     EXPECT_EQ(on_the_wire.size(), 2u);
 }
 
+TEST_F(Transmit, AChainOfSegmentsLeavesWholeAndIsMeasuredWhole)
+{
+    s.port[1].max_frame = 9014;
+    rte_mbuf *fits = p.make_chain(std::vector<uint8_t>(9014), 2048);
+    rte_mbuf *longer = p.make_chain(std::vector<uint8_t>(9015), 2048);
+    s.run({fits, longer});
+    ASSERT_EQ(on_the_wire.size(), 1u);
+    EXPECT_EQ(on_the_wire[0].mbuf, fits);
+    EXPECT_EQ(fits->nb_segs, 5);
+    EXPECT_EQ(s.dropped("above_mtu"), 1u);
+    EXPECT_EQ(s.trash.n_other, 1u) << "a chain goes back segment by segment";
+}
+
+/* ---- reflect ---- */
+
+class Reflect : public ::testing::Test {
+  protected:
+    Reflect() : s(weir_stage_reflect)
+    {
+        s.env.tx_queue[1] = 3;
+        wire_takes = WEIR_BATCH;
+        EXPECT_EQ(s.start(), 0);
+    }
+    /* Each byte says where it was: what moved shows. Byte 12 on is `from_12`. */
+    rte_mbuf *numbered(const std::vector<uint8_t> &from_12, size_t size = 80)
+    {
+        std::vector<uint8_t> f(size);
+        for (size_t i = 0; i < size; i++)
+            f[i] = (uint8_t)i;
+        std::copy(from_12.begin(), from_12.end(), f.begin() + 12);
+        rte_mbuf *m = p.make(f);
+        m->port = 1;
+        return m;
+    }
+    /* Where two ranges of `n` bytes stand as the other did before, and all else as it did. */
+    static std::vector<uint8_t> swapped(
+        std::vector<uint8_t> f, std::initializer_list<std::pair<size_t, size_t>> ranges)
+    {
+        for (auto [at, n] : ranges)
+            std::swap_ranges(f.begin() + (long)at, f.begin() + (long)(at + n), f.begin() + (long)(at + n));
+        return f;
+    }
+    void check(const std::vector<uint8_t> &from_12, std::initializer_list<std::pair<size_t, size_t>> ranges)
+    {
+        rte_mbuf *m = numbered(from_12);
+        auto expected = swapped(p.all.back()->bytes, ranges);
+        s.run({m});
+        EXPECT_EQ(p.all.back()->bytes, expected);
+    }
+    static std::vector<uint8_t> ipv4(uint8_t version, uint8_t protocol, uint8_t offset = 0)
+    {
+        return {8, 0, version, 0, 0, 60, 0, 0, 0, offset, 64, protocol};
+    }
+    Packets p;
+    Stage s;
+};
+
+TEST_F(Reflect, GoesBackThroughItsOwnPortWithTheMacAddressesSwappedAndNothingElse)
+{
+    check(ipv4(0x45, 17), {{0, 6}});
+    ASSERT_EQ(on_the_wire.size(), 1u);
+    EXPECT_EQ(on_the_wire[0].port, 1);
+    EXPECT_EQ(on_the_wire[0].queue, 3);
+    EXPECT_EQ(weir_counter_read(&s.s.out), 1u);
+}
+
+TEST_F(Reflect, AddressesAndPortsAreSwappedWhereTheyAre)
+{
+    s.set("swap", UINT64_C(1));
+    check(ipv4(0x45, 17), {{0, 6}, {26, 4}, {34, 2}});
+    check(ipv4(0x46, 6), {{0, 6}, {26, 4}, {38, 2}});  /* with options */
+    check(ipv4(0x45, 1), {{0, 6}, {26, 4}});           /* ICMP has no ports */
+    check(ipv4(0x45, 17, 9), {{0, 6}, {26, 4}});       /* a later fragment has none either */
+    check(ipv4(0x4f, 17), {{0, 6}, {26, 4}, {74, 2}}); /* the longest header, 80 bytes hold it */
+    check({0x86, 0xdd, 0x60, 0, 0, 0, 0, 20, 6}, {{0, 6}, {22, 16}, {54, 2}});
+    check({0x86, 0xdd, 0x60, 0, 0, 0, 0, 20, 0}, {{0, 6}, {22, 16}}); /* an extension header comes first */
+    check({0x88, 0xa8, 0, 1, 0x81, 0, 0, 2, 8, 0, 0x45, 0, 0, 60, 0, 0, 0, 0, 64, 17},
+        {{0, 6}, {34, 4}, {42, 2}});
+    check({8, 6}, {{0, 6}});
+}
+
+TEST_F(Reflect, NothingIsReadBehindTheEnd)
+{
+    s.set("swap", UINT64_C(1));
+    for (size_t size = 0; size <= 40; size++) {
+        std::vector<uint8_t> f(size);
+        std::vector<uint8_t> head = size % 2 ? std::vector<uint8_t>{0x81, 0, 0, 1, 0x81, 0} : ipv4(0x45, 17);
+        for (size_t i = 12; i < size && i - 12 < head.size(); i++)
+            f[i] = head[i - 12];
+        rte_mbuf *m = p.make(f);
+        m->port = 0;
+        s.run({m});
+    }
+    EXPECT_EQ(s.dropped("too_short"), 12u);
+    EXPECT_EQ(weir_counter_read(&s.s.out), 29u);
+}
+
+TEST_F(Reflect, WhatDoesNotFitOrIsNotTakenIsDroppedByName)
+{
+    wire_takes = 1;
+    s.run({numbered({8, 0}), numbered({8, 0}), numbered({8, 0}, 1515)});
+    EXPECT_EQ(s.dropped("tx_full"), 1u);
+    EXPECT_EQ(s.dropped("above_mtu"), 1u);
+    EXPECT_EQ(weir_counter_read(&s.s.out), 1u);
+}
+
 /* ---- burn ---- */
 
 TEST(Burn, PassesEverythingAndStallsOnce)

@@ -141,6 +141,38 @@ pools:
                 end = w.stop()
         self.check_books(end)
 
+    def test_what_is_reflected_comes_back_swapped_through_the_same_port(self):
+        text = """
+version: 1
+ports:
+  a: {vdev: "net_af_packet0,iface=LEFT"}
+  b: {vdev: "net_af_packet1,iface=RIGHT"}
+pools:
+  in: {from: [a, b], stages: [validate]}
+  out: {from: [in], shard-by: flow, on-full: block, stages: [{reflect: {swap: SWAP}}]}
+"""
+        # A UDP packet between strangers, checksums right: who sends it hears it again, turned around.
+        ask = ("import socket, sys; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x800))\n"
+               "s.bind(('eth0', 0)); s.settimeout(20); sent = bytes.fromhex(sys.argv[1]); s.send(sent)\n"
+               "while (got := s.recv(2000))[:6] != sent[6:12]: pass\n"
+               "print(got.hex())")
+        macs, addresses, ports = ("020000000001", "020000000002"), ("0a090001", "0a090002"), ("1388", "0035")
+        middle, rest = "08004500002000004000401126a7", "000c5aa477656972"
+
+        def frame(n_macs, n_rest):
+            return "".join((*macs[::n_macs], middle, *addresses[::n_rest], *ports[::n_rest], rest))
+
+        for swap, turned in (("mac", frame(-1, 1)), ("mac-ip-ports", frame(-1, -1))):
+            with self.subTest(swap), lab.namespaces("10.77.11.1/24", "10.77.11.2/24") as (left, right):
+                filled = text.replace("LEFT", left.outer).replace("RIGHT", right.outer).replace("SWAP", swap)
+                with lab.weir(filled) as w:
+                    w.url()
+                    for side in (left, right):
+                        self.assertEqual(side.run("python3", "-c", ask, frame(1, 1)).stdout.strip(), turned)
+                    end = w.stop()
+                self.check_books(end)
+                self.assertEqual([end.port(name)["sent"] >= 1 for name in "ab"], [True, True], end)
+
     def test_promiscuous_mode_is_taken_back_from_who_did_not_have_it(self):
         def promiscuous(interface):
             return "PROMISC" in json.loads(lab.ip("-j", "link", "show", interface))[0]["flags"]
