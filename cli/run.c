@@ -51,7 +51,8 @@ static const char notes[] =
     "SIGTERM, SIGINT or SIGHUP drains; a second one drops what is still held. The certificate goes to "
     "standard\n"
     "output, everything else to standard error.\n"
-    "exit: 0 fine, 64 usage, 65 bad data, 69 port unavailable, 70 lost, leaked or out of order, 71 system,\n"
+    "exit: 0 fine, 64 usage, 65 bad data, 69 port unavailable, 70 lost, leaked or out of order, 71 system or "
+    "disk,\n"
     "      75 drain deadline passed, 77 no permission, 78 configuration\n";
 
 static bool parse_seconds(const char *text, int *ms)
@@ -113,6 +114,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 struct display {
     int every_ms;
     bool terminal;
+    bool failure_told;
     uint64_t next_look_tsc, next_line_tsc;
     struct weir_snapshot *before;
 };
@@ -135,6 +137,9 @@ static void observe(struct display *d, struct weir_runtime *rt, uint64_t now_tsc
         return;
     if (now->contradiction != NULL)
         weir_log_limited(&limit, WEIR_LOG_ERROR, "the books do not balance: %s", now->contradiction);
+    if (now->failure != NULL && !d->failure_told)
+        weir_log(WEIR_LOG_ERROR, "%s", now->failure);
+    d->failure_told = d->failure_told || now->failure != NULL;
     if (d->every_ms != 0 && now_tsc >= d->next_line_tsc) {
         char line[1024], shown[1040];
         d->next_line_tsc = now_tsc + (uint64_t)d->every_ms * rt->tsc_hz / 1000;
@@ -303,6 +308,7 @@ static int open_signals(void)
     }
     sigprocmask(SIG_BLOCK, &mask, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a capture at the limit of file sizes: the write says so */
     return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 

@@ -218,6 +218,7 @@ static uint32_t mbufs_held(const void *given)
 const struct weir_port_def weir_port_file = {
     .kind = "file",
     .help = "replays a capture file (pcap or pcapng, Ethernet) once",
+    .instead = "the stage `write` writes captures",
     .open = open_file,
     .start = start,
     .stop = stop,

@@ -26,6 +26,7 @@ enum weir_param_type {
     WEIR_PARAM_DURATION, /* uint64_t nanoseconds; ns us ms s min h */
     WEIR_PARAM_RATE,     /* struct weir_rate; bps kbps Mbps Gbps, or pps kpps Mpps; bps arrive as bytes */
     WEIR_PARAM_WORD,     /* uint64_t index into words[] */
+    WEIR_PARAM_STRING,   /* const char *; outlives the stage */
     WEIR_PARAM_SIZE, /* struct weir_range of bytes: 64, 64-1500, or a word of words[] (then min = max = 0) */
     WEIR_PARAM_PORT_MAP, /* struct weir_port_map; the stage's whole map is `port: port`, the key is "*" */
 };
@@ -86,8 +87,11 @@ struct weir_stage {
     struct weir_counter in, out; /* packets; the worker writes them around process(), but `out` of a terminal
                                      stage, which is what it sent or consumed: its own count */
     struct weir_counter *drops;  /* packets, def->reasons order */
-    struct weir_counter *counts; /* def->counters order */
+    struct weir_counter *counts; /* def->counters order; a stage may leave some to one other thread */
+    char *error;                 /* in init, WEIR_STAGE_ERROR_BYTES: why it failed, cause and remedy */
 };
+
+#define WEIR_STAGE_ERROR_BYTES 512
 
 enum weir_sends {
     WEIR_SENDS_NOTHING,
@@ -113,6 +117,8 @@ struct weir_stage_def {
     size_t (*worker_size)(const void *params, const struct weir_stage_env *);
     size_t (*pool_size)(const void *params, const struct weir_stage_env *);
     size_t (*shard_size)(const void *params, const struct weir_stage_env *);
+    /* Packets that a worker's stage may keep beyond its batch, already counted as out. */
+    uint64_t (*holds)(const void *params);
 
     /* Control thread, before the worker starts. 0 or -errno. */
     int (*init)(struct weir_stage *);
@@ -122,8 +128,11 @@ struct weir_stage_def {
      * weir_stage_drop(), weir_stage_consume() or, in transmit, to a port. No allocation, lock, log, system call. */
     void (*process)(struct weir_stage *, struct weir_batch *);
 
-    /* Control thread, after every worker has ended. */
+    /* Control thread, after every worker has ended. Packets that it held go to the trash. */
     void (*fini)(struct weir_stage *);
+
+    /* Any thread that is no worker: what went wrong outside of the pipeline, such as a full disk; false = nothing. */
+    bool (*trouble)(const struct weir_stage *, char *text, size_t size);
 };
 
 extern const struct weir_stage_def *const weir_stage_list[]; /* ends with NULL */

@@ -39,7 +39,7 @@ int weir_certificate_exit_code(const struct weir_snapshot *s)
     bool contradicts = s->ledger.final && s->contradiction != NULL;
     if (s->ledger.lost != 0 || s->ledger.leaked > 0 || contradicts || s->reordered > 0 || s->duplicated > 0)
         return EX_SOFTWARE;
-    return was_cut_short(s) ? EX_TEMPFAIL : 0;
+    return was_cut_short(s) ? EX_TEMPFAIL : s->failure != NULL ? EX_OSERR : 0;
 }
 
 static double running_seconds(const struct weir_snapshot *s)
@@ -105,6 +105,7 @@ static json_t *trouble_tree(const struct weir_snapshot *s)
     const struct weir_ledger *l = &s->ledger;
     json_t *list = json_array();
     tell(list, s->contradiction != NULL, "the books do not balance: %s", s->contradiction);
+    tell(list, s->failure != NULL, "%s", s->failure);
     tell(list, l->lost > 0, "lost %s: accepted but neither sent, dropped nor held", GROUPED(l->lost));
     tell(list, l->lost < 0, "counted twice: %s; more packets were sent, dropped or held than were accepted",
         GROUPED(-l->lost));
@@ -372,7 +373,7 @@ static void print_run(const struct weir_snapshot *s, FILE *to)
     if (s->why_stopped && s->held_at_signal != WEIR_SNAPSHOT_UNKNOWN)
         fprintf(to, "; held at signal: %s packets", GROUPED(s->held_at_signal));
     fputs(s->why_stopped ? "\n" : "", to);
-    fprintf(to, "  sent         %s transmitted + %s consumed by sinks\n", GROUPED(s->ledger.sent),
+    fprintf(to, "  sent         %s transmitted + %s consumed\n", GROUPED(s->ledger.sent),
         GROUPED(s->ledger.consumed));
     fprintf(to, "  rate         in %s, out %s", RATE(per_second(s, s->ledger.accepted)),
         RATE(per_second(s, left_well(s))));

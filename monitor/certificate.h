@@ -19,7 +19,8 @@ void weir_certificate_text(const struct weir_snapshot *, FILE *);
 int weir_certificate_json(const struct weir_snapshot *, FILE *);
 
 /* 70 if a packet is lost, counted twice or leaked, or the checking sink saw one out of order or twice; else
- * 75 if packets were dropped at the drain deadline or left with a stuck worker; else 0. */
+ * 75 if packets were dropped at the drain deadline or left with a stuck worker; else 71 if a
+ * stage could not do its work outside of the pipeline, as a `write` on a full disk; else 0. */
 int weir_certificate_exit_code(const struct weir_snapshot *);
 
 #ifdef __cplusplus

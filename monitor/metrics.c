@@ -286,7 +286,7 @@ static const struct metric metrics[] = {
     {"weir_ledger_accepted_packets_total", COUNTER, WHOLE(ledger.accepted),
         "Packets that entered through any port."},
     {"weir_ledger_sent_packets_total", COUNTER, WHOLE(ledger.sent), "Packets transmitted without error."},
-    {"weir_ledger_consumed_packets_total", COUNTER, WHOLE(ledger.consumed), "Packets that ended in a sink."},
+    {"weir_ledger_consumed_packets_total", COUNTER, WHOLE(ledger.consumed), "Packets that ended in a stage that keeps them: sink, write."},
     {"weir_ledger_dropped_packets_total", COUNTER, WHOLE(ledger.dropped), "Packets dropped for any reason."},
     {"weir_ledger_held_packets", GAUGE, WHOLE(ledger.held),
         "Packets in rings, remainders and hands: counted, not inferred."},

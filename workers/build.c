@@ -42,6 +42,9 @@ static void fill_param(uint8_t *plain, const struct weir_param *p, const struct 
     case WEIR_PARAM_WORD:
         *(uint64_t *)at = v->number;
         break;
+    case WEIR_PARAM_STRING:
+        *(const char **)at = v->text;
+        break;
     case WEIR_PARAM_RATE:
         *(struct weir_rate *)at = (struct weir_rate){.per_s = v->number, .packets = v->in_packets};
         break;
@@ -489,19 +492,36 @@ static bool allocate_stage(
     return true;
 }
 
-static bool init_stage(const struct weir_runtime *rt, const struct weir_worker *w,
+/* What a stage says with -errno. */
+static enum weir_failure failure_of(int result)
+{
+    static const int of_the_machine[] = {ENOMEM, EAGAIN, EIO, EMFILE, ENFILE, ENOSPC, EDQUOT, EROFS};
+    for (size_t i = 0; i < sizeof of_the_machine / sizeof of_the_machine[0]; i++)
+        if (result == -of_the_machine[i])
+            return WEIR_FAILED_OS;
+    return result == -EPERM || result == -EACCES ? WEIR_FAILED_PERMISSION : WEIR_FAILED_CONFIG;
+}
+
+static enum weir_failure init_stage(const struct weir_runtime *rt, const struct weir_worker *w,
     struct weir_pool_stage *shared, struct weir_stage *s)
 {
     const struct weir_stage_def *def = s->def;
+    const struct weir_config_pool *pool = rt->pools[w->pool].config;
+    const struct weir_place *place = &pool->stages[s - w->stages].place;
+    char error[WEIR_STAGE_ERROR_BYTES] = "";
+    s->error = error;
     int result = def->init != NULL ? def->init(s) : 0;
     for (uint32_t shard = 0; result == 0 && def->init_shard != NULL && !shared->ready && shard < WEIR_SHARDS;
          shard++)
         result = def->init_shard(s, shard);
     shared->ready = true;
-    if (result != 0)
-        weir_log(WEIR_LOG_ERROR, "pool %s: stage %s cannot work with its parameters: %s",
-            rt->pools[w->pool].config->name, def->name, strerror(-result));
-    return result == 0;
+    s->error = NULL;
+    if (result == 0)
+        return WEIR_FINE;
+    weir_log(WEIR_LOG_ERROR, "%s:%u:%u: pool %s: stage %s%s: %s", rt->config->file, place->line,
+        place->column, pool->name, def->name, error[0] != '\0' ? "" : " cannot work with its parameters",
+        error[0] != '\0' ? error : strerror(-result));
+    return failure_of(result);
 }
 
 static enum weir_failure build_stages(struct weir_runtime *rt)
@@ -525,8 +545,9 @@ static enum weir_failure build_stages(struct weir_runtime *rt)
         for (; w->n_stages < pool->n_stages; w->n_stages++) {
             if (!allocate_stage(rt, w, &pool->stages[w->n_stages], &w->stages[w->n_stages]))
                 return no_memory(rt, "the state of the stages");
-            if (!init_stage(rt, w, &pool->stages[w->n_stages], &w->stages[w->n_stages]))
-                return WEIR_FAILED_CONFIG;
+            enum weir_failure failed = init_stage(rt, w, &pool->stages[w->n_stages], &w->stages[w->n_stages]);
+            if (failed != WEIR_FINE)
+                return failed;
         }
     }
     return WEIR_FINE;
@@ -552,16 +573,26 @@ enum weir_failure weir_runtime_build(struct weir_runtime *rt)
 
 /* ---- the way back, in reverse ---- */
 
+void weir_runtime_end_stages(struct weir_runtime *rt)
+{
+    for (uint32_t i = 0; !rt->stages_ended && rt->workers != NULL && i < rt->n_workers; i++) {
+        struct weir_worker *w = rt->workers[i];
+        for (uint32_t k = 0; w != NULL && k < w->n_stages; k++)
+            if (w->stages[k].def->fini != NULL)
+                w->stages[k].def->fini(&w->stages[k]);
+        if (w != NULL)
+            weir_trash_flush(&w->trash);
+    }
+    rt->stages_ended = true;
+}
+
 /* Rings, packets and the state of stages stay: they lie in DPDK's heap, which goes with the process. Giving them back
  * one by one would clear them first, and so touch gigabytes that were never used. */
 void weir_runtime_free(struct weir_runtime *rt)
 {
     if (rt == NULL)
         return;
-    for (uint32_t i = 0; rt->workers != NULL && i < rt->n_workers; i++)
-        for (uint32_t k = 0; rt->workers[i] != NULL && k < rt->workers[i]->n_stages; k++)
-            if (rt->workers[i]->stages[k].def->fini != NULL)
-                rt->workers[i]->stages[k].def->fini(&rt->workers[i]->stages[k]);
+    weir_runtime_end_stages(rt);
     for (; rt->n_started > 0; rt->n_started--)
         if (!rt->ports[rt->n_started - 1].closed)
             rt->ports[rt->n_started - 1].def->stop(&rt->ports[rt->n_started - 1]);

@@ -2,6 +2,7 @@
 /* The books: every counter of the pipeline gathered into one snapshot, and the balance over all of them. */
 #include "workers/snapshot.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,7 @@ static bool take_stage(const struct weir_runtime *rt, const struct weir_worker *
         .stage = s->def->name,
         .worker = w->index,
         .position = position,
+        .consumes = s->def->terminal && s->def->sends == WEIR_SENDS_NOTHING,
         .out = weir_counter_read(&s->out)};
     to->drops = take_counts(s->def->reasons, s->drops, 1, &to->n_drops);
     to->counts = take_counts(s->def->counters, s->counts, 2, &to->n_counts);
@@ -179,7 +181,7 @@ static void add_sinks(struct weir_snapshot *s)
 {
     for (uint32_t i = 0; i < s->n_stages; i++) {
         const struct weir_snapshot_stage *stage = &s->stages[i];
-        if (strcmp(stage->stage, "sink") != 0)
+        if (!stage->consumes)
             continue;
         s->ledger.consumed += stage->out;
         s->checked += count_named(stage, "checked");
@@ -188,6 +190,25 @@ static void add_sinks(struct weir_snapshot *s)
         s->reordered += count_named(stage, "reordered");
         s->duplicated += count_named(stage, "duplicated");
     }
+}
+
+/* Of the first stage that something went wrong with outside of the pipeline. */
+static bool take_failure(const struct weir_runtime *rt, struct weir_snapshot *s)
+{
+    char text[512];
+    for (uint32_t i = 0; i < rt->n_workers; i++) {
+        const struct weir_worker *w = rt->workers[i];
+        for (uint32_t k = 0; k < w->n_stages; k++) {
+            const struct weir_stage *stage = &w->stages[k];
+            if (stage->def->trouble == NULL || !stage->def->trouble(stage, text, sizeof text))
+                continue;
+            char *failure;
+            bool fine = asprintf(&failure, "pool %s: %s", rt->pools[w->pool].config->name, text) >= 0;
+            s->failure = fine ? failure : NULL;
+            return fine;
+        }
+    }
+    return true;
 }
 
 /* `held` is counted, ring by ring and worker by worker; never the remainder of a subtraction. From the last worker to
@@ -283,7 +304,7 @@ static bool take(const struct weir_runtime *rt, struct weir_snapshot *s)
     s->ledger.held = weir_runtime_held(rt);
     for (; s->n_ports < rt->n_ports; s->n_ports++)
         take_port(rt, s->n_ports, &s->ports[s->n_ports]);
-    if (!add_drops(rt, s))
+    if (!add_drops(rt, s) || !take_failure(rt, s))
         return false;
     add_sinks(s);
     s->first_violation = first_violation(rt, s->missing > s->ledger.dropped);
@@ -316,6 +337,7 @@ void weir_snapshot_free(struct weir_snapshot *s)
     }
     free((char *)s->first_violation);
     free((char *)s->contradiction);
+    free((char *)s->failure);
     free(s->stages);
     free(s->ports);
     free(s->workers);

@@ -216,6 +216,7 @@ void weir_runtime_finish(struct weir_runtime *rt)
     }
     pthread_mutex_lock(&rt->life);
     empty_rings(rt);
+    weir_runtime_end_stages(rt);
     weir_ports_release(rt);
     for (; rt->n_started > 0; rt->n_started--)
         if (!rt->ports[rt->n_started - 1].closed)

@@ -384,6 +384,9 @@ void weir_plan_memory(struct weir_plan *plan, const struct weir_runtime *rt)
         uint64_t queued = next == NULL ? 0 : next->config->depth + WEIR_REMAINDER_MAX;
         /* A mempool cache grows to half as much again before it spills. */
         uint64_t each = WEIR_MBUF_CACHE * 3 / 2 + WEIR_BATCH + WEIR_TRASH_MAX + outputs * queued;
+        for (uint32_t i = 0; i < pool->n_stages; i++)
+            each +=
+                pool->stages[i].def->holds != NULL ? pool->stages[i].def->holds(pool->stages[i].params) : 0;
         mbufs += pool->n_workers * each;
         for (uint32_t i = 0; i < pool->n_workers; i++) {
             int32_t node = plan->workers[pool->first_worker + i].node;

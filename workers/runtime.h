@@ -78,6 +78,7 @@ struct weir_runtime {
     const char *why_stopped;
     uint64_t held_at_signal;
     bool deadline_passed;
+    bool stages_ended;
     bool final;                      /* all ended, ports closed, mbufs counted */
     bool abandoned;                  /* a stuck worker was left behind */
     bool *stuck;                     /* by worker */
@@ -101,6 +102,8 @@ enum weir_failure {
  * `topology`: a machine's description to plan for; NULL = this machine, the only one that can be built for. */
 struct weir_runtime *weir_runtime_new(const struct weir_config *, const char *topology, enum weir_failure *);
 enum weir_failure weir_runtime_build(struct weir_runtime *);
+/* All workers have ended: so do the stages. A second call has no effect. */
+void weir_runtime_end_stages(struct weir_runtime *);
 void weir_runtime_free(struct weir_runtime *);
 
 /* lifecycle.c. After a failed start nothing runs any more. */

@@ -64,6 +64,7 @@ struct weir_snapshot_stage {
     uint32_t n_drops;
     struct weir_named_count *counts;
     uint32_t n_counts;
+    bool consumes; /* `out` ended here */
 };
 
 struct weir_snapshot_ring { /* one cell of the matrix between two pools */
@@ -79,7 +80,7 @@ struct weir_snapshot_ring { /* one cell of the matrix between two pools */
 struct weir_ledger {
     uint64_t accepted;  /* by ports' receive */
     uint64_t sent;      /* transmitted without error */
-    uint64_t consumed;  /* ended in a sink */
+    uint64_t consumed;  /* ended in a stage that keeps them, such as a sink */
     uint64_t dropped;   /* sum of reasons below */
     uint64_t held;      /* counted: rings + remainders + in hand */
     uint64_t abandoned; /* held by a stuck worker, or in the rings it should have emptied; memory untouched */
@@ -107,6 +108,7 @@ struct weir_snapshot {
     struct weir_ledger ledger;
     uint64_t mempool_size, mempool_available;
     const char *contradiction; /* where two counters contradict each other, or NULL; see audit.c */
+    const char *failure;       /* what went wrong outside of the pipeline, such as a full disk, or NULL */
     /* the end */
     const char *why_stopped; /* `signal`, `stop-after`, `end of input`, `second signal`; NULL while running */
     uint64_t held_at_signal; /* WEIR_SNAPSHOT_UNKNOWN where the input ended and nobody told it to stop */

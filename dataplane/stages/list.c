@@ -11,6 +11,7 @@ const struct weir_stage_def *const weir_stage_list[] = {
     &weir_stage_meter,
     &weir_stage_transmit,
     &weir_stage_reflect,
+    &weir_stage_write,
     &weir_stage_sink,
     NULL,
 };

@@ -33,6 +33,8 @@ SHAPES = {
     "burn": (GENERATOR, ONE.format("{burn: {cycles: 1000}}, sink")),
     "vdev": (NULL, ONE.format("sink")),
     "transmit": (GENERATOR + ', out: {vdev: "net_null0"}', ONE.format("{transmit: {in: out}}")),
+    "reflect": (NULL, ONE.format("reflect")),
+    "write": (GENERATOR, ONE.format("{write: {file: /dev/null}}")),
     "rings": (GENERATOR, TWO.format("sink")),
 }
 
@@ -84,7 +86,8 @@ def main():
             "receive": {"generator": round(m["generator"][0], 1), "vdev": round(m["vdev"][0], 1)},
             "stage": {"validate": less("validate", "generator"), "admit": less("admit", "validate"),
                       "meter": less("meter", "validate"), "burn": less("burn", "generator", 1000),
-                      "transmit": less("transmit", "generator"), "sink": 0},
+                      "transmit": less("transmit", "generator"), "reflect": less("reflect", "vdev"),
+                      "write": less("write", "generator"), "sink": 0},
             "ring": {"put": less("rings", "validate"), "take": round(m["rings"][1], 1)},
         },
     }

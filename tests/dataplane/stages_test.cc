@@ -8,7 +8,10 @@
 #include "dataplane/stamp.h"
 
 #include <gtest/gtest.h>
+#include <pcap/pcap.h>
 #include <rte_mbuf.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <memory>
@@ -214,8 +217,8 @@ class Stage {
   private:
     void *zeroed(size_t bytes)
     {
-        bytes = bytes / 64 * 64 + 64;
-        blocks.push_back(aligned_alloc(64, bytes));
+        bytes = bytes / WEIR_APART * WEIR_APART + WEIR_APART;
+        blocks.push_back(aligned_alloc(WEIR_APART, bytes));
         return memset(blocks.back(), 0, bytes);
     }
     weir_port *ports[2];
@@ -639,6 +642,182 @@ TEST_F(Reflect, WhatDoesNotFitOrIsNotTakenIsDroppedByName)
     EXPECT_EQ(s.dropped("tx_full"), 1u);
     EXPECT_EQ(s.dropped("above_mtu"), 1u);
     EXPECT_EQ(weir_counter_read(&s.s.out), 1u);
+}
+
+/* ---- write ---- */
+
+struct Read { /* one packet of a capture */
+    uint32_t captured, length;
+    int64_t ns;
+    std::vector<uint8_t> bytes;
+    bool operator==(const std::vector<uint8_t> &other) const
+    {
+        return bytes == other && captured == bytes.size();
+    }
+};
+
+class Write : public ::testing::TestWithParam<const char *> {
+  protected:
+    Write() : s(weir_stage_write), path("/tmp/weir-write-" + std::to_string(getpid()) + GetParam())
+    {
+        s.port[0].name = "left", s.port[1].name = "right";
+        s.set("file", path.c_str()).set("snap", UINT64_C(262144)).set("queue", UINT64_C(64));
+        s.s.error = error;
+    }
+    ~Write() override
+    {
+        unlink(path.c_str());
+    }
+    /* To the file; all packets wait in the ring or are in the trash afterwards. */
+    void hand_over(const std::vector<rte_mbuf *> &in, uint32_t length = 0)
+    {
+        weir_batch b = {};
+        b.now_tsc = 1000;
+        for (rte_mbuf *m : in) {
+            weir_desc &d = b.desc[b.n++];
+            d.mbuf = m;
+            d.length = (length ? length : m->pkt_len) & 0xffffff;
+            d.key.flags = m->nb_segs == 1 ? WEIR_DESC_PLAIN : 0;
+        }
+        s.s.def->process(&s.s, &b);
+        EXPECT_EQ(b.n, 0u);
+    }
+    void finish()
+    {
+        s.s.def->fini(&s.s);
+    }
+    std::vector<Read> read()
+    {
+        std::vector<Read> all;
+        char why[PCAP_ERRBUF_SIZE];
+        pcap_t *file = pcap_open_offline_with_tstamp_precision(path.c_str(), PCAP_TSTAMP_PRECISION_NANO, why);
+        EXPECT_NE(file, nullptr) << why;
+        if (!file)
+            return all;
+        pcap_pkthdr *head;
+        const u_char *bytes;
+        int got;
+        while ((got = pcap_next_ex(file, &head, &bytes)) == 1)
+            all.push_back({head->caplen, head->len, head->ts.tv_sec * INT64_C(1000000000) + head->ts.tv_usec,
+                {bytes, bytes + head->caplen}});
+        EXPECT_EQ(got, PCAP_ERROR_BREAK) << pcap_geterr(file);
+        EXPECT_EQ(pcap_datalink(file), DLT_EN10MB);
+        pcap_close(file);
+        return all;
+    }
+    static std::vector<uint8_t> bytes(size_t n, uint8_t seed)
+    {
+        std::vector<uint8_t> b(n);
+        for (size_t i = 0; i < n; i++)
+            b[i] = (uint8_t)(seed + i * 7 + i / 256);
+        return b;
+    }
+    Packets p;
+    Stage s;
+    std::string path;
+    char error[WEIR_STAGE_ERROR_BYTES];
+};
+
+INSTANTIATE_TEST_SUITE_P(Format, Write, testing::Values(".pcap", ".pcapng"),
+    [](const testing::TestParamInfo<const char *> &info) { return std::string(info.param + 1); });
+
+TEST_P(Write, WhatIsReadBackIsWhatCame)
+{
+    ASSERT_EQ(s.start(), 0) << error;
+    for (size_t n : {60, 61, 62, 63, 1514, 1})
+        hand_over({p.make(bytes(n, (uint8_t)n))});
+    hand_over({p.make_chain(bytes(9000, 3), 2048)});
+    finish();
+    auto all = read();
+    ASSERT_EQ(all.size(), 7u);
+    size_t at = 0;
+    for (size_t n : {60, 61, 62, 63, 1514, 1}) {
+        EXPECT_EQ(all[at], bytes(n, (uint8_t)n));
+        EXPECT_EQ(all[at++].length, n);
+    }
+    EXPECT_EQ(all[6], bytes(9000, 3)) << "a chain is flat in the file";
+    EXPECT_EQ(s.count("written"), 7u);
+    EXPECT_EQ(weir_counter_read(&s.s.out), 7u);
+    EXPECT_EQ(s.trash.n_plain + s.trash.n_other, 7u) << "all came back";
+    EXPECT_EQ(s.trash.n_other, 1u);
+}
+
+TEST_P(Write, KeepsTheLengthOfWhatItCuts)
+{
+    s.set("snap", UINT64_C(100));
+    ASSERT_EQ(s.start(), 0) << error;
+    hand_over({p.make(bytes(200, 1))});
+    hand_over({p.make(bytes(50, 1))}, 1400); /* a capture had cut it before */
+    hand_over({p.make_chain(bytes(300, 1), 64)});
+    finish();
+    auto all = read();
+    ASSERT_EQ(all.size(), 3u);
+    EXPECT_EQ(std::make_pair(all[0].captured, all[0].length), std::make_pair(100u, 200u));
+    EXPECT_EQ(std::make_pair(all[1].captured, all[1].length), std::make_pair(50u, 1400u));
+    EXPECT_EQ(std::make_pair(all[2].captured, all[2].length), std::make_pair(100u, 300u));
+}
+
+TEST_P(Write, TheFileStaysWithinItsLimitAndTheRestIsCounted)
+{
+    s.set("limit", UINT64_C(1000));
+    ASSERT_EQ(s.start(), 0) << error;
+    for (int i = 0; i < 20; i++)
+        hand_over({p.make(bytes(100, (uint8_t)i))});
+    hand_over({p.make(bytes(1, 0))}); /* would fit: but nothing comes after what did not */
+    finish();
+    auto all = read();
+    EXPECT_EQ(all.size(), s.count("written"));
+    EXPECT_EQ(s.count("written") + s.count("over_limit"), 21u);
+    struct stat about;
+    ASSERT_EQ(stat(path.c_str(), &about), 0);
+    EXPECT_LE(about.st_size, 1000);
+    EXPECT_GT(about.st_size, 1000 - 132);
+    EXPECT_EQ(weir_counter_read(&s.s.out), 21u);
+}
+
+TEST_P(Write, AFullQueueHoldsUpNobody)
+{
+    s.env.workers = 2; /* the writer begins with the second: until then nobody empties the queue */
+    ASSERT_EQ(s.start(), 0) << error;
+    for (int i = 0; i < 100; i++)
+        hand_over({p.make(bytes(60, 0))});
+    EXPECT_EQ(s.count("not_written"), 36u);
+    EXPECT_EQ(s.trash.n_plain, 36u);
+    EXPECT_EQ(weir_counter_read(&s.s.out), 100u);
+    finish();
+    EXPECT_EQ(s.trash.n_plain, 100u);
+}
+
+TEST_P(Write, WhatCannotBeWrittenIsSaidAtTheStart)
+{
+    const struct {
+        const char *file;
+        int result;
+        const char *says;
+    } wrong[] = {{"/nosuch/file", -ENOENT, "cannot write /nosuch/file: No such file or directory"},
+        {"/tmp", -EISDIR, "cannot write /tmp: Is a directory"},
+        {"/dev/full", -ENOSPC, "cannot write /dev/full: No space left on device"}};
+    for (auto &w : wrong) {
+        EXPECT_EQ(s.set("file", w.file).start(), w.result);
+        EXPECT_STREQ(error, w.says);
+    }
+    ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+    EXPECT_EQ(s.set("file", path.c_str()).start(), -ESPIPE);
+    EXPECT_NE(std::string(error).find("it is a pipe"), std::string::npos) << error;
+}
+
+TEST_P(Write, NoTwoWriteOneFile)
+{
+    ASSERT_EQ(s.start(), 0) << error;
+    Stage other(weir_stage_write);
+    char why[WEIR_STAGE_ERROR_BYTES];
+    other.s.error = why;
+    other.port[0].name = other.port[1].name = "p";
+    other.set("file", path.c_str()).set("snap", UINT64_C(64)).set("queue", UINT64_C(64));
+    EXPECT_EQ(other.start(), -EINVAL);
+    EXPECT_NE(std::string(why).find("name another file"), std::string::npos) << why;
+    finish();
+    EXPECT_EQ(read().size(), 0u) << "an empty capture is one, too";
 }
 
 /* ---- burn ---- */

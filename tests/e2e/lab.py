@@ -21,6 +21,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -231,6 +232,31 @@ def free_port():
 def rss_bytes(pid):
     with open(f"/proc/{pid}/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+# ---- captures ----
+
+def read_capture(path):
+    """Frames of a capture, as tshark sees them; a complaint of tshark is a failure."""
+    done = subprocess.run(["tshark", "-n", "-r", path, "-F", "pcap", "-w", "-"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    said = [line for line in done.stderr.decode().splitlines() if not line.startswith("Running as user")]
+    if done.returncode != 0 or said:
+        raise AssertionError(f"tshark ended with {done.returncode} on {path}: {said}")
+    frames, at = [], 24
+    while at < len(done.stdout):
+        captured = struct.unpack_from("=I", done.stdout, at + 8)[0]
+        frames.append(done.stdout[at + 16:at + 16 + captured])
+        at += 16 + captured
+    return frames
+
+
+def write_capture(path, frames, link_type=1):
+    """A pcap of our own byte order."""
+    with open(path, "wb") as file:
+        file.write(struct.pack("=IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, link_type))
+        for number, frame in enumerate(frames):
+            file.write(struct.pack("=IIII", number, 0, len(frame), len(frame)) + frame)
 
 
 # ---- network namespaces ----

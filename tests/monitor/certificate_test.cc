@@ -90,7 +90,7 @@ TEST(Certificate, SentIsTransmittedAndConsumed)
     Sample s;
     s.ledger.sent = 1230001, s.ledger.consumed = 80000000;
     EXPECT_NE(std::string::npos, headline_of(s).find("sent 81 230 001"));
-    EXPECT_TRUE(says(s, "1 230 001 transmitted + 80 000 000 consumed by sinks"));
+    EXPECT_TRUE(says(s, "1 230 001 transmitted + 80 000 000 consumed"));
 }
 
 TEST(Certificate, AWorkerLeftBehindIsNotMeasuredAndEndsWith75)
@@ -189,6 +189,18 @@ TEST(Certificate, DroppedPacketsAreMissingToTheCheckerAndNoTrouble)
     s.missing = 4566;
     EXPECT_EQ(0, weir_certificate_exit_code(&s));
     EXPECT_FALSE(says(s, "exit code"));
+}
+
+TEST(Certificate, ADiskThatIsFullEndsWith71AndIsNamedUnlessThereIsWorse)
+{
+    Sample s;
+    s.failure = "pool out: the capture x.pcap ends early: No space left on device";
+    EXPECT_EQ(71, weir_certificate_exit_code(&s));
+    EXPECT_TRUE(says(s, "! pool out: the capture x.pcap ends early: No space left on device"));
+    s.drop[4].value = 32;
+    EXPECT_EQ(75, weir_certificate_exit_code(&s));
+    s.ledger.lost = 1;
+    EXPECT_EQ(70, weir_certificate_exit_code(&s));
 }
 
 TEST(Certificate, TheDrainDeadlineEndsWith75)
