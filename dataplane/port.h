@@ -58,6 +58,7 @@ struct weir_port {
     void *state;                        /* of the kind */
     char error[512];                    /* why open or start failed: cause and remedy */
     char warning[512];                  /* open went well, but; empty = nothing to say */
+    char note[512];                     /* likewise, and what the certificate must say, too */
     enum weir_port_condition condition; /* control thread, as the next three */
     bool closed;       /* its device is gone, or was not there yet: only open and stats may be called */
     uint32_t reopened; /* times */

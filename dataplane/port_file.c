@@ -13,6 +13,7 @@
 #include <rte_malloc.h>
 
 #include "dataplane/mbuf.h"
+#include "dataplane/pcapng.h"
 
 #define SEGMENTS_MAX 160
 #define LENGTH_MAX 0xffffffu
@@ -28,7 +29,8 @@ struct capture {
     uint8_t *bytes;
     size_t n_records, n_bytes;
     size_t room_records, room_bytes;
-    size_t next; /* worker's */
+    uint64_t missed; /* frames of the file that are not among them */
+    size_t next;     /* worker's */
 };
 
 /* ---- receive ---- */
@@ -124,11 +126,34 @@ static void close_file(struct weir_port *port)
     port->state = NULL;
 }
 
+/* Of a pcapng file with interfaces of several kinds, what libpcap reads of it: takes `file`, returns it or another.
+ * `*bytes`: to be freed after the close. With no Ethernet at all libpcap gets the whole file: it knows what it is instead. */
+static FILE *only_ethernet(FILE *file, size_t size, uint8_t **bytes, uint64_t *skipped)
+{
+    static const uint8_t magic[4] = {0x0a, 0x0d, 0x0d, 0x0a};
+    uint8_t begin[sizeof magic] = {0};
+    struct weir_pcapng_kept kept;
+    FILE *memory = NULL;
+    bool is_pcapng = fread(begin, sizeof begin, 1, file) == 1 && memcmp(begin, magic, sizeof magic) == 0;
+    rewind(file);
+    *bytes = is_pcapng ? malloc(size) : NULL;
+    if (*bytes != NULL && fread(*bytes, size, 1, file) == 1 &&
+        weir_pcapng_keep_ethernet(*bytes, size, &kept) && kept.interfaces != 0)
+        memory = fmemopen(*bytes, kept.bytes, "rb");
+    if (memory == NULL) {
+        rewind(file);
+        return file;
+    }
+    *skipped = kept.skipped;
+    fclose(file);
+    return memory;
+}
+
 static int open_file(struct weir_port *port, const void *given)
 {
     const char *path = given;
     char why[PCAP_ERRBUF_SIZE];
-    struct stat about;
+    struct stat about = {0};
     if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) {
         snprintf(port->error, sizeof port->error,
             "%s is not a regular file; a capture is read whole at start", path);
@@ -141,13 +166,17 @@ static int open_file(struct weir_port *port, const void *given)
         snprintf(port->error, sizeof port->error, "cannot open the capture %s: %s", path, strerror(-error));
         return error;
     }
+    uint8_t *bytes;
+    uint64_t skipped = 0;
+    file = only_ethernet(file, (size_t)about.st_size, &bytes, &skipped);
     pcap_t *p = pcap_fopen_offline(file, why);
     if (p == NULL) {
         fclose(file);
+        free(bytes);
         snprintf(port->error, sizeof port->error, "%s is not a capture (pcap or pcapng): %s", path, why);
         return -EBADMSG;
     }
-    int result = 0;
+    int result = 0, length = 0;
     struct capture *c = calloc(1, sizeof *c);
     port->state = c;
     if (c == NULL)
@@ -173,9 +202,14 @@ static int open_file(struct weir_port *port, const void *given)
         if (keep(c, header, frame) != 0)
             goto no_memory;
     }
+    c->missed = skipped + (got == PCAP_ERROR);
+    if (skipped != 0)
+        length = snprintf(port->note, sizeof port->note,
+            "%.200s: skipped %lu frames of link types other than Ethernet", path, (unsigned long)skipped);
     if (got == PCAP_ERROR)
-        snprintf(port->warning, sizeof port->warning,
-            "%s: damaged after frame %zu, replaying up to there: %s", path, c->n_records, pcap_geterr(p));
+        snprintf(port->note + length, sizeof port->note - (size_t)length,
+            "%s%.200s: damaged after frame %zu, which is the last: %s", skipped != 0 ? "; " : "", path,
+            c->n_records, pcap_geterr(p));
     goto done;
 
 no_memory:
@@ -183,6 +217,7 @@ no_memory:
     result = -ENOMEM;
 done:
     pcap_close(p); /* closes the file, too */
+    free(bytes);
     if (result != 0)
         close_file(port);
     return result;
@@ -203,8 +238,10 @@ static void stop(struct weir_port *port)
 static void stats(struct weir_port *port, struct weir_port_stats *s)
 {
     const struct weir_port_counters *count = &port->queue[0];
+    const struct capture *c = port->state;
     *s = (struct weir_port_stats){.received = weir_counter_read(&count->rx_packets),
         .received_bytes = weir_counter_read(&count->rx_bytes),
+        .missed = c->missed,
         .offered = WEIR_UNKNOWN};
 }
 
@@ -217,7 +254,9 @@ static uint32_t mbufs_held(const void *given)
 
 const struct weir_port_def weir_port_file = {
     .kind = "file",
-    .help = "replays a capture file (pcap or pcapng, Ethernet) once",
+    .help = "replays a capture file (pcap or pcapng, Ethernet) once; frames of other link types and a "
+            "damaged tail are left out, "
+            "and counted as missed",
     .instead = "the stage `write` writes captures",
     .open = open_file,
     .start = start,

@@ -105,6 +105,8 @@ static json_t *trouble_tree(const struct weir_snapshot *s)
     const struct weir_ledger *l = &s->ledger;
     json_t *list = json_array();
     tell(list, s->contradiction != NULL, "the books do not balance: %s", s->contradiction);
+    for (const struct weir_snapshot_port *p = s->ports; p < s->ports + s->n_ports; p++)
+        tell(list, p->note != NULL, "port %s: %s", p->name, p->note);
     tell(list, s->failure != NULL, "%s", s->failure);
     tell(list, l->lost > 0, "lost %s: accepted but neither sent, dropped nor held", GROUPED(l->lost));
     tell(list, l->lost < 0, "counted twice: %s; more packets were sent, dropped or held than were accepted",

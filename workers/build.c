@@ -324,6 +324,8 @@ static enum weir_failure open_ports(struct weir_runtime *rt)
         if (port->warning[0] != '\0')
             weir_log(WEIR_LOG_WARNING, "port %s: %s", port->name, port->warning);
         port->warning[0] = '\0';
+        if (port->note[0] != '\0')
+            weir_log(WEIR_LOG_WARNING, "port %s: %s", port->name, port->note);
         port->closed = result == -ENXIO;
         if (port->closed) {
             port->condition = WEIR_PORT_GONE;

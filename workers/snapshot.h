@@ -30,6 +30,7 @@ struct weir_snapshot_port {
     uint64_t tx_errors;  /* dropped{port_tx_error} */
     uint64_t missed;     /* before receive, outside the ledger; may be WEIR_SNAPSHOT_UNKNOWN */
     uint64_t offered;    /* a generator's schedule; WEIR_SNAPSHOT_UNKNOWN for other kinds */
+    const char *note;    /* for the certificate, or NULL */
 };
 
 enum weir_worker_state {

@@ -327,7 +327,8 @@ TEST_F(Port, ATruncatedTailIsAWarningAndTheRestIsReplayed)
     std::string whole = capture(1, {{60, 60}, {60, 60}});
     std::string path = temporary(whole.substr(0, whole.size() - 10));
     ASSERT_EQ(open(weir_port_file, path.c_str()), 0);
-    EXPECT_NE(std::string(port->warning).find("after frame 1"), std::string::npos) << port->warning;
+    EXPECT_NE(std::string(port->note).find("after frame 1, which is the last"), std::string::npos)
+        << port->note;
     EXPECT_EQ(receive(0), 1u);
     release();
     std::remove(path.c_str());
