@@ -157,8 +157,8 @@ void weir_eal_stop(void)
     if (!started)
         return;
     started = false;
-    char directory[512];
-    snprintf(directory, sizeof directory, "%s", rte_eal_get_runtime_dir());
-    rte_eal_cleanup();
-    rmdir(directory); /* succeeds only if it is empty and nobody else's */
+    /* No rte_eal_cleanup(): it unmaps the memory under EAL's interrupt thread, which may still look at a device that was
+     * just closed (a memif whose peer is there), and we would end with a crash. All ports are closed, and with `--in-memory` or
+     * `--no-shconf` there is no file: the rest goes with the process. */
+    rmdir(rte_eal_get_runtime_dir()); /* succeeds only if it is empty and nobody else's */
 }
