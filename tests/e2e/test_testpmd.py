@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""dpdk-testpmd as a peer over memif: it sends as fast as it can, stops, dies; the books of weir balance."""
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import lab
+
+TEXT = """
+version: 1
+ports: {{peer: {{vdev: "net_memif0,role=server,socket={socket},socket-abstract=no"}}}}
+pools:
+  in: {{from: [peer], stages: [validate]}}
+  out: {{from: [in], shard-by: flow, on-full: drop, stages: [meter, sink]}}
+"""
+
+
+@lab.needs_program("dpdk-testpmd")
+class Testpmd(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="weir-memif-")
+        self.addCleanup(folder.cleanup)
+        self.socket = os.path.join(folder.name, "socket")
+
+    @contextlib.contextmanager
+    def peer(self):
+        """testpmd, once it sends."""
+        cpu = max(os.sched_getaffinity(0))
+        # Without a terminal it ends at once unless it shows statistics.
+        command = ["dpdk-testpmd", f"--lcores=0@{cpu},1@{cpu}", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
+                   "-m", "128", "--vdev", f"net_memif0,role=client,socket={self.socket},socket-abstract=no", "--",
+                   "--forward-mode=txonly", "--stats-period", "1", "--total-num-mbufs=2048"]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    def check_books(self, end):
+        self.assertEqual(end.code, 0, end)
+        self.assertEqual((end["lost"], end["leaked"], end["held"]), (0, 0, 0), end)
+        self.assertEqual(end["sent"] + end["dropped"], end["accepted"], end)
+        self.assertEqual(end["consumed"] + end["drops"]["inbox_full"], end["accepted"], end)
+        # testpmd makes UDP over IPv4, 64 bytes, one flow.
+        self.assertEqual(end.stage("validate")["counters"]["ip_packets"], end["accepted"], end)
+        self.assertEqual(end.stage("meter")["counters"]["flows_created"], 1, end)
+
+    @staticmethod
+    def accepted(metrics):
+        return metrics["weir_ledger_accepted_packets_total"]
+
+    def test_what_it_sends_is_accounted_for_and_a_second_peer_takes_its_place(self):
+        with lab.weir(TEXT.format(socket=self.socket)) as w:
+            w.url()
+            before = 0
+            for _ in range(2):
+                with self.peer() as peer:
+                    before = self.accepted(w.wait_for_metrics(lambda m: self.accepted(m) > before + 20000))
+                    peer.terminate()
+                    peer.wait(30)
+            self.assertTrue(w.running(), w.err())
+            end = w.stop()
+        self.check_books(end)
+        self.assertGreater(end["accepted"], 40000)
+
+    def test_a_stop_while_it_sends_balances(self):
+        with lab.weir(TEXT.format(socket=self.socket)) as w:
+            w.url()
+            with self.peer():
+                w.wait_for_metrics(lambda m: self.accepted(m) > 20000)
+                end = w.stop()
+        self.check_books(end)
+        self.assertEqual(end["why_stopped"], "signal")
+
+    def test_a_peer_that_hangs_and_is_killed_harms_nobody(self):
+        # Killed while weir copies from it, it may take weir along: the driver unmaps its memory under the poll.
+        with lab.weir(TEXT.format(socket=self.socket)) as w:
+            w.url()
+            with self.peer() as peer:
+                w.wait_for_metrics(lambda m: self.accepted(m) > 20000)
+                peer.send_signal(signal.SIGSTOP)
+                seen = -1
+                while seen != (seen := self.accepted(w.metrics())):
+                    time.sleep(0.2)
+                peer.kill()
+                peer.wait()
+            time.sleep(0.3)
+            with self.peer():
+                w.wait_for_metrics(lambda m: self.accepted(m) > seen + 20000)
+                end = w.stop()
+        self.check_books(end)
+
+
+if __name__ == "__main__":
+    unittest.main()
