@@ -44,8 +44,11 @@ static json_t *rings(const struct weir_runtime *rt)
 {
     const struct weir_plan *plan = rt->plan;
     json_t *list = json_array();
-    for (uint32_t i = 0; i < plan->n_workers; i++) {
-        int32_t next = plan->pools[plan->workers[i].pool].next;
+    for (uint32_t n = 0; n < plan->n_workers * 2;
+         n++) { /* to the pool it feeds, then to the one that gets copies */
+        uint32_t i = n / 2;
+        const struct weir_pool *from = &rt->pools[plan->workers[i].pool];
+        int32_t next = n % 2 == 0 ? from->next : from->tee;
         const struct weir_plan_pool *to = next < 0 ? NULL : &plan->pools[next];
         for (uint32_t k = 0; to != NULL && k < to->n_workers; k++)
             json_array_append_new(list,

@@ -191,32 +191,39 @@ static void write_workers(FILE *to, const struct weir_plan *plan)
     fprintf(to, " %s\n", plan->control_why);
 }
 
-static void write_rings(FILE *to, const struct weir_runtime *rt)
+static void write_edge(FILE *to, const struct weir_runtime *rt, uint32_t from, int32_t into)
 {
     const struct weir_plan *plan = rt->plan;
-    bool first = true;
-    for (uint32_t p = 0; p < plan->n_pools; p++) {
-        if (plan->pools[p].next < 0)
+    const struct weir_plan_pool *a = &plan->pools[from], *b = &plan->pools[into];
+    uint32_t at[WEIR_DISTANCES] = {0};
+    for (uint32_t i = 0; i < a->n_workers; i++)
+        for (uint32_t k = 0; k < b->n_workers; k++)
+            at[weir_cpu_distance(
+                plan->workers[a->first_worker + i].at, plan->workers[b->first_worker + k].at)]++;
+    fprintf(to, "  %s → %s  %u of %u packets:", a->name, b->name, a->n_workers * b->n_workers,
+        rt->pools[into].config->depth);
+    bool one = true;
+    for (int d = 0; d < WEIR_DISTANCES; d++) {
+        if (at[d] == 0)
             continue;
-        const struct weir_plan_pool *a = &plan->pools[p], *b = &plan->pools[a->next];
-        uint32_t at[WEIR_DISTANCES] = {0};
-        for (uint32_t i = 0; i < a->n_workers; i++)
-            for (uint32_t k = 0; k < b->n_workers; k++)
-                at[weir_cpu_distance(
-                    plan->workers[a->first_worker + i].at, plan->workers[b->first_worker + k].at)]++;
-        if (first)
-            fputs("\nrings\n", to);
-        first = false;
-        fprintf(to, "  %s → %s  %u of %u packets:", a->name, b->name, a->n_workers * b->n_workers,
-            rt->pools[a->next].config->depth);
-        bool one = true;
-        for (int d = 0; d < WEIR_DISTANCES; d++) {
-            if (at[d] == 0)
+        fprintf(to, "%s %u %s", one ? "" : ",", at[d], weir_distance_names[d]);
+        one = false;
+    }
+    fputc('\n', to);
+}
+
+static void write_rings(FILE *to, const struct weir_runtime *rt)
+{
+    bool first = true;
+    for (uint32_t p = 0; p < rt->n_pools; p++) {
+        const int32_t consumers[] = {rt->pools[p].next, rt->pools[p].tee};
+        for (size_t c = 0; c < sizeof consumers / sizeof consumers[0]; c++) {
+            if (consumers[c] < 0)
                 continue;
-            fprintf(to, "%s %u %s", one ? "" : ",", at[d], weir_distance_names[d]);
-            one = false;
+            fputs(first ? "\nrings\n" : "", to);
+            first = false;
+            write_edge(to, rt, p, consumers[c]);
         }
-        fputc('\n', to);
     }
 }
 

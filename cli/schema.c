@@ -71,6 +71,7 @@ static json_t *value(const struct weir_key_row *row)
         return json_pack("{s:[s,s,s]}", "type", "string", "integer", "number");
     case WEIR_TYPE_LIST:
     case WEIR_TYPE_MAP:
+    case WEIR_TYPE_POOL:
     case WEIR_TYPE_PORT_MAP:
         break;
     }
@@ -126,11 +127,6 @@ static json_t *port(const struct weir_key_table *kinds)
     return to;
 }
 
-static bool is_port_map(const struct weir_key_table *t)
-{
-    return t->rows != NULL && t->rows[0].key != NULL && t->rows[0].type == WEIR_TYPE_PORT_MAP;
-}
-
 /* A word, or a map with one key. */
 static json_t *stage(const struct weir_key_table *tables)
 {
@@ -138,11 +134,15 @@ static json_t *stage(const struct weir_key_table *tables)
     for (; tables->name != NULL; tables++) {
         if (tables->not_yet != NULL)
             continue;
+        bool is_pool = weir_table_is(tables, WEIR_TYPE_POOL);
+        bool is_ports = weir_table_is(tables, WEIR_TYPE_PORT_MAP);
         json_t *of =
-            is_port_map(tables) ? named(json_pack("{s:s}", "type", "string")) : map_or_nothing(tables->rows);
+            is_pool || is_ports ? json_pack("{s:s}", "type", "string") : map_or_nothing(tables->rows);
+        if (is_ports)
+            of = named(of);
         if (tables->help != NULL)
             json_object_set_new(of, "description", json_string(tables->help));
-        if (!is_port_map(tables))
+        if (!is_pool && !is_ports)
             json_array_append_new(bare, json_string(tables->name));
         json_array_append_new(
             forms, json_pack("{s:s,s:{s:o},s:[s],s:b}", "type", "object", "properties", tables->name, of,

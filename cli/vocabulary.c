@@ -16,7 +16,6 @@ static const struct later {
 } later_stages[] = {
     {"classify", NULL, "first matching class"},
     {"tag", NULL, "write a tenant or class from a table"},
-    {"tee", NULL, "copy to a second pool"},
     {"aggregate", NULL, "sums by key"},
     {"admit", "except", "classes that are not limited"},
     {"admit", "mode", "observe or enforce"},
@@ -39,6 +38,7 @@ static const enum weir_key_type types[] = {
     [WEIR_PARAM_WORD] = WEIR_TYPE_WORD,
     [WEIR_PARAM_STRING] = WEIR_TYPE_STRING,
     [WEIR_PARAM_SIZE] = WEIR_TYPE_SIZE,
+    [WEIR_PARAM_POOL] = WEIR_TYPE_POOL,
     [WEIR_PARAM_PORT_MAP] = WEIR_TYPE_PORT_MAP,
 };
 

@@ -17,8 +17,7 @@ static bool written(const struct weir_value *v)
 
 static bool is_port_map(const struct weir_config_stage *s)
 {
-    return s->table->rows != NULL && s->table->rows[0].key != NULL &&
-           s->table->rows[0].type == WEIR_TYPE_PORT_MAP;
+    return weir_table_is(s->table, WEIR_TYPE_PORT_MAP);
 }
 
 static bool transmits(const struct weir_config_stage *s)
@@ -168,6 +167,39 @@ static void check_stages(const struct weir_draft *d, uint32_t i)
 
 /* ---- who feeds whom ---- */
 
+/* The pool with the copies names its source in `from`, as it names who feeds it. */
+static void check_tee(const struct weir_draft *d, uint32_t i, const struct weir_config_stage *s)
+{
+    struct weir_config_pool *pool = pool_at(d, i);
+    const struct weir_config_pool *to = pool_at(d, (uint32_t)s->values->number);
+    bool named = false;
+    for (uint32_t k = 0; !to->fed_by_ports && k < to->n_from; k++)
+        named = named || to->from[k] == i;
+    if (pool->tee >= 0)
+        weir_complain(d->complaints, s->place, "pool `%s` has a `%s` already; allowed: one a pool",
+            pool->name, s->table->name);
+    else if (!named)
+        weir_complain(d->complaints, s->values->place,
+            "pool `%s` does not take the copies of `%s`; add `%s` to its `from`", to->name, pool->name,
+            pool->name);
+    else if (to->on_full != WEIR_ON_FULL_DROP)
+        weir_complain(d->complaints, s->values->place,
+            "pool `%s` gets copies, which must not hold up `%s`; write `on-full: drop` there", to->name,
+            pool->name);
+    pool->tee = (int32_t)s->values->number;
+}
+
+static void find_tees(const struct weir_draft *d)
+{
+    for (uint32_t i = 0; i < d->config->n_pools; i++) {
+        struct weir_config_pool *pool = pool_at(d, i);
+        pool->tee = -1;
+        for (uint32_t k = 0; k < pool->n_stages; k++)
+            if (weir_table_is(pool->stages[k].table, WEIR_TYPE_POOL))
+                check_tee(d, i, &pool->stages[k]);
+    }
+}
+
 static void find_consumers(const struct weir_draft *d)
 {
     for (uint32_t i = 0; i < d->config->n_pools; i++)
@@ -176,6 +208,8 @@ static void find_consumers(const struct weir_draft *d)
         const struct weir_config_pool *pool = pool_at(d, i);
         for (uint32_t k = 0; !pool->fed_by_ports && k < pool->n_from; k++) {
             struct weir_draft_pool *from = &d->pools[pool->from[k]];
+            if (pool_at(d, pool->from[k])->tee == (int32_t)i)
+                continue;
             if (from->consumer >= 0)
                 weir_complain(d->complaints, d->pools[i].from_places[k],
                     "pool `%s` feeds `%s` already; remove it here or there: a second needs `take`, which "
@@ -351,9 +385,16 @@ static void reorder(struct weir_draft *d, const uint32_t *order)
         position[order[i]] = i;
     }
     memcpy(d->config->pools, sorted, n * sizeof sorted[0]);
-    for (uint32_t i = 0; i < n; i++)
-        for (uint32_t k = 0; !sorted[i].fed_by_ports && k < sorted[i].n_from; k++)
-            sorted[i].from[k] = position[sorted[i].from[k]];
+    for (uint32_t i = 0; i < n; i++) {
+        struct weir_config_pool *pool = &d->config->pools[i];
+        for (uint32_t k = 0; !pool->fed_by_ports && k < pool->n_from; k++)
+            pool->from[k] = position[pool->from[k]];
+        if (pool->tee >= 0)
+            pool->tee = (int32_t)position[pool->tee];
+        for (uint32_t k = 0; k < pool->n_stages; k++)
+            if (weir_table_is(pool->stages[k].table, WEIR_TYPE_POOL))
+                pool->stages[k].values->number = position[pool->stages[k].values->number];
+    }
 }
 
 /* ---- what flows where; pools in order ---- */
@@ -377,9 +418,11 @@ static void check_keys(const struct weir_draft *d, uint32_t i)
     char where[WEIR_NAME_BYTES_MAX + 32] = "";
     bool has_key = !pool->fed_by_ports;
     for (uint32_t k = 0; !pool->fed_by_ports && k < pool->n_from; k++) {
-        if (has_key && !d->pools[pool->from[k]].has_key)
+        const struct weir_draft_pool *from = &d->pools[pool->from[k]];
+        bool has = pool_at(d, pool->from[k])->tee == (int32_t)i ? from->copies_have : from->has_key;
+        if (has_key && !has)
             snprintf(where, sizeof where, " on the way through `%s`", pool_at(d, pool->from[k])->name);
-        has_key &= d->pools[pool->from[k]].has_key;
+        has_key = has_key && has;
     }
     if (!has_key && written(&draft->values[WEIR_POOL_SHARD_BY]) && pool->shard_by == WEIR_SHARD_BY_FLOW) {
         complain_no_key(d, draft->values[WEIR_POOL_SHARD_BY].place, "shard-by: flow", where);
@@ -392,6 +435,8 @@ static void check_keys(const struct weir_draft *d, uint32_t i)
             has_key = true;
         }
         has_key |= s->table->makes_key;
+        if (weir_table_is(s->table, WEIR_TYPE_POOL))
+            draft->copies_have = has_key;
     }
     draft->has_key = has_key;
 }
@@ -469,6 +514,7 @@ void weir_check(struct weir_draft *d)
     }
     if (!d->graph_known)
         return;
+    find_tees(d);
     find_consumers(d);
     check_links(d);
     check_ports_used(d);

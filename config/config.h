@@ -31,6 +31,7 @@ enum weir_key_type {
     WEIR_TYPE_LISTEN,   /* ADDRESS:PORT or `off`: text */
     WEIR_TYPE_LIST,     /* list of names */
     WEIR_TYPE_MAP,      /* a map with its own keys */
+    WEIR_TYPE_POOL,     /* the whole value of a stage is the name of a pool; table key "*" */
     WEIR_TYPE_PORT_MAP, /* whole map is `port: port`; table key "*" */
 };
 
@@ -80,7 +81,7 @@ struct weir_port_pair {
 };
 
 struct weir_value {
-    uint64_t number;              /* COUNT BYTES DURATION RATE WORD, low of SIZE and WORKERS */
+    uint64_t number;              /* COUNT BYTES DURATION RATE WORD, low of SIZE and WORKERS, index of POOL */
     uint64_t high;                /* SIZE, WORKERS */
     uint64_t word;                /* SIZE given as a word */
     bool in_packets;              /* RATE */
@@ -118,6 +119,7 @@ struct weir_config_pool {
     bool fed_by_ports;
     uint32_t *from; /* indices into ports or pools */
     uint32_t n_from;
+    int32_t tee;                 /* pool that gets copies, -1 = none; it names this one in its `from` */
     uint64_t reach;              /* ports whose packets come here, a bit each */
     enum weir_shard_by shard_by; /* fed by pools only */
     enum weir_on_full on_full;

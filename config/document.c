@@ -50,7 +50,9 @@ static const char head[] =
     "forbidden.\n"
     "4. A pool that feeds nobody ends in a stage that *ends packets*; one that feeds another must not. A "
     "pool feeds one\n"
-    "   other at most, a port is polled by one pool, and nothing feeds itself in a circle.\n"
+    "   other at most, a port is polled by one pool, and nothing feeds itself in a circle. Besides, `{tee: "
+    "POOL}` sends a copy\n"
+    "   of each packet to a pool that names this one in its `from`, with `on-full: drop`; one `tee` a pool.\n"
     "5. `shard-by: flow`, and a stage that *reads the flow*, need a stage that *finds the flow* before them "
     "on every way.\n"
     "6. A stage with *state of each flow* needs a pool of one worker, or `shard-by: flow`. A pool that pools "
@@ -99,6 +101,7 @@ static const struct {
     [WEIR_TYPE_LISTEN] = {"listen", false},
     [WEIR_TYPE_LIST] = {"list", false},
     [WEIR_TYPE_MAP] = {"map", false},
+    [WEIR_TYPE_POOL] = {"pool", false},
     [WEIR_TYPE_PORT_MAP] = {"map", false},
 };
 
@@ -119,7 +122,11 @@ static void write_default(const struct weir_key_row *row, FILE *to)
 
 static void write_row(const struct weir_key_row *row, FILE *to)
 {
-    fprintf(to, "| `%s` | %s | %s | ", strcmp(row->key, "*") == 0 ? "PORT" : row->key, types[row->type].name,
+    fprintf(to, "| `%s` | %s | %s | ",
+        strcmp(row->key, "*") != 0    ? row->key
+        : row->type == WEIR_TYPE_POOL ? "POOL"
+                                      : "PORT",
+        types[row->type].name,
         types[row->type].number       ? weir_quantity_units(row->type)
         : row->type == WEIR_TYPE_SIZE ? "bytes"
                                       : "");

@@ -15,6 +15,7 @@ struct weir_draft_pool {
     /* check.c */
     int32_t consumer; /* pool that this one feeds, -1 = none */
     bool has_key;     /* every packet that leaves has its flow */
+    bool copies_have; /* and every copy that leaves by the `tee` */
     int32_t reorders; /* pool on the way here, or this one, that reorders a flow, -1 = none */
 };
 

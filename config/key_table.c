@@ -171,6 +171,11 @@ const struct weir_key_row *weir_row_find(const struct weir_key_row *rows, const 
     return NULL;
 }
 
+bool weir_table_is(const struct weir_key_table *t, enum weir_key_type type)
+{
+    return t->rows != NULL && t->rows[0].key != NULL && t->rows[0].type == type;
+}
+
 const struct weir_key_table *weir_table_find(const struct weir_key_table *tables, const char *name)
 {
     for (; tables->name != NULL; tables++)
@@ -440,6 +445,9 @@ void weir_row_write_allowed(const struct weir_key_row *row, FILE *to)
         break;
     case WEIR_TYPE_MAP:
         fputs("a map", to);
+        break;
+    case WEIR_TYPE_POOL:
+        fputs("the name of a pool", to);
         break;
     case WEIR_TYPE_PORT_MAP:
         fputs("port: port", to);

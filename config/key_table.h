@@ -48,6 +48,8 @@ extern const struct weir_key_row weir_top_rows[], weir_port_rows[], weir_pool_ro
 
 size_t weir_rows_count(const struct weir_key_row *); /* NULL = 0 */
 const struct weir_key_row *weir_row_find(const struct weir_key_row *, const char *key);
+/* The whole value of the stage is of this type. */
+bool weir_table_is(const struct weir_key_table *, enum weir_key_type);
 const struct weir_key_table *weir_table_find(const struct weir_key_table *, const char *name);
 
 /* Words of the grammar whose feature comes later (`on-full: shed`), or NULL. */
@@ -57,7 +59,7 @@ const char *weir_word_not_yet(const char *key, const char *word);
 bool weir_name_fits(const char *);
 
 /* Read one value as `row` says, into number, high, word and in_packets. Returns true, or false with the
- * complaint written. The row is of none of the types LIST, MAP, PORT_MAP. */
+ * complaint written. The row is of none of the types LIST, MAP, POOL, PORT_MAP. */
 bool weir_row_parse(const struct weir_key_row *row, const char *text, struct weir_value *, FILE *complaint);
 
 /* "64 .. 1048576", "block, drop", …: what weir_row_parse() accepts. */

@@ -232,7 +232,8 @@ static bool match_keys(
 
 static bool is_scalar_type(enum weir_key_type type)
 {
-    return type != WEIR_TYPE_LIST && type != WEIR_TYPE_MAP && type != WEIR_TYPE_PORT_MAP;
+    return type != WEIR_TYPE_LIST && type != WEIR_TYPE_MAP && type != WEIR_TYPE_POOL &&
+           type != WEIR_TYPE_PORT_MAP;
 }
 
 static void load_written(
@@ -375,7 +376,7 @@ static int32_t find_pool(const struct weir_config *config, const char *name)
     return -1;
 }
 
-static void complain_nobody(struct loader *l, int index, const char *name, const char *what, bool pools_too)
+static void complain_nobody(struct loader *l, int index, const char *name, const char *what)
 {
     if (!l->names_known)
         return;
@@ -384,9 +385,9 @@ static void complain_nobody(struct loader *l, int index, const char *name, const
     FILE *to = weir_complaint_begin(l->draft.complaints, place_at(l, index));
     fprintf(to, "no %s is named ", what);
     weir_write_quoted(to, name);
-    for (uint32_t i = 0; i < config->n_ports; i++)
+    for (uint32_t i = 0; strstr(what, "port") != NULL && i < config->n_ports; i++)
         weir_names_write(&names, config->ports[i].name, to);
-    for (uint32_t i = 0; pools_too && i < config->n_pools; i++)
+    for (uint32_t i = 0; strstr(what, "pool") != NULL && i < config->n_pools; i++)
         weir_names_write(&names, config->pools[i].name, to);
     weir_guess_write(&names.guess, to);
     weir_complaint_end(l->draft.complaints);
@@ -489,9 +490,9 @@ static bool load_pair(struct loader *l, const yaml_node_pair_t *p, struct weir_v
         return false;
     int32_t from_port = find_port(config, from), to_port = find_port(config, to);
     if (from_port < 0)
-        complain_nobody(l, p->key, from, "port", false);
+        complain_nobody(l, p->key, from, "port");
     if (to_port < 0)
-        complain_nobody(l, p->value, to, "port", false);
+        complain_nobody(l, p->value, to, "port");
     if (from_port < 0 || to_port < 0)
         return false;
     for (uint32_t i = 0; i < value->n_pairs; i++) {
@@ -531,6 +532,26 @@ static struct weir_value *load_port_map(struct loader *l, int map, const struct 
     for (const yaml_node_pair_t *p = pairs.start; p < pairs.top; p++)
         fine &= load_pair(l, p, value);
     return fine ? value : NULL;
+}
+
+/* The whole value of the stage is the name of a pool. NULL after a complaint. */
+static struct weir_value *load_pool_name(struct loader *l, int index, bool written, const struct subject *s)
+{
+    const char *name = written ? text_at(l, index) : NULL;
+    int32_t pool = name == NULL ? -1 : find_pool(l->draft.config, name);
+    if (name == NULL || *name == '\0') {
+        weir_complain(l->draft.complaints, place_at(l, index),
+            "stage `%s` needs the name of a pool; allowed: {%s: POOL}", s->name, s->name);
+        return NULL;
+    }
+    if (pool < 0) {
+        complain_nobody(l, index, name, "pool");
+        return NULL;
+    }
+    struct weir_value *value = take(l, 1, sizeof *value);
+    *value = (struct weir_value){
+        .number = (uint32_t)pool, .set = true, .text = take_text(l, name), .place = place_at(l, index)};
+    return value;
 }
 
 static void complain_unknown_stage(struct loader *l, int index, const char *name)
@@ -581,7 +602,9 @@ static void load_stage(struct loader *l, struct weir_config_stage *stage, int in
     stage->table = table;
     const struct subject s = {"stage", table->name, stage->place};
     int *found = take(l, weir_rows_count(table->rows), sizeof *found);
-    if (table->rows != NULL && table->rows[0].key != NULL && table->rows[0].type == WEIR_TYPE_PORT_MAP) {
+    if (weir_table_is(table, WEIR_TYPE_POOL)) {
+        stage->values = load_pool_name(l, is_map ? pairs.start->value : index, is_map, &s);
+    } else if (weir_table_is(table, WEIR_TYPE_PORT_MAP)) {
         stage->values = load_port_map(l, is_map ? pairs.start->value : index, &s);
     } else if (is_map) {
         if (match_keys(l, pairs.start->value, &s, table->rows, found))
@@ -613,7 +636,7 @@ static bool load_from(
         int32_t other = name == NULL ? -1 : find_pool(config, name);
         if (name == NULL || (port < 0 && other < 0)) {
             if (name != NULL)
-                complain_nobody(l, items.start[i], name, "port or pool", true);
+                complain_nobody(l, items.start[i], name, "port or pool");
             fine = false;
             continue;
         }

@@ -107,8 +107,10 @@ static void write_port_map(const struct printer *p, const struct weir_config_sta
 static void write_stage(const struct printer *p, const struct weir_config_stage *stage)
 {
     const struct weir_key_table *table = stage->table;
-    if (table->rows != NULL && table->rows[0].key != NULL && table->rows[0].type == WEIR_TYPE_PORT_MAP) {
+    if (weir_table_is(table, WEIR_TYPE_PORT_MAP)) {
         write_port_map(p, stage);
+    } else if (weir_table_is(table, WEIR_TYPE_POOL)) {
+        write_value(p, 3, "- ", table->name, p->config->pools[stage->values->number].name, stage->place);
     } else if (any_set(table->rows, stage->values)) {
         fprintf(p->to, "      - %s:\n", table->name);
         write_values(p, 5, table->rows, stage->values);

@@ -28,6 +28,7 @@ enum weir_param_type {
     WEIR_PARAM_WORD,     /* uint64_t index into words[] */
     WEIR_PARAM_STRING,   /* const char *; outlives the stage */
     WEIR_PARAM_SIZE, /* struct weir_range of bytes: 64, 64-1500, or a word of words[] (then min = max = 0) */
+    WEIR_PARAM_POOL, /* uint64_t; the stage's whole value is the name of a pool, the key is "*" */
     WEIR_PARAM_PORT_MAP, /* struct weir_port_map; the stage's whole map is `port: port`, the key is "*" */
 };
 
@@ -68,6 +69,8 @@ struct weir_stage_env {
     uint32_t workers;         /* of this pool */
     struct weir_port **ports; /* all ports by index */
     uint32_t n_ports;
+    struct weir_batch
+        *copies; /* of this worker: what a `tee` adds, the worker hands over; at most one batch */
     uint16_t tx_queue[WEIR_PORTS_MAX]; /* by port: this worker's own, if it sends there */
     uint64_t closed_ports; /* a bit each: nothing may be sent there now; changes between batches */
     int socket;            /* NUMA node for memory */

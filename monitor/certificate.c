@@ -108,7 +108,8 @@ static json_t *trouble_tree(const struct weir_snapshot *s)
     for (const struct weir_snapshot_port *p = s->ports; p < s->ports + s->n_ports; p++)
         tell(list, p->note != NULL, "port %s: %s", p->name, p->note);
     tell(list, s->failure != NULL, "%s", s->failure);
-    tell(list, l->lost > 0, "lost %s: accepted but neither sent, dropped nor held", GROUPED(l->lost));
+    tell(list, l->lost > 0, "lost %s: accepted or copied, but neither sent, dropped nor held",
+        GROUPED(l->lost));
     tell(list, l->lost < 0, "counted twice: %s; more packets were sent, dropped or held than were accepted",
         GROUPED(-l->lost));
     tell(list, l->leaked > 0, "leaked %s mbufs: neither back in the pool nor kept by a driver",
@@ -234,11 +235,11 @@ static json_t *tree(const struct weir_snapshot *s)
     json_t *drops = json_object();
     add_counts(drops, s->drops, s->n_drops);
     json_object_update_new(
-        root, json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:I, s:I, s:I}", "accepted",
-                  l->accepted, "sent", left_well(s), "transmitted", l->sent, "consumed", l->consumed,
-                  "dropped", l->dropped, "drops", drops, "held", l->held, "abandoned", l->abandoned, "lost",
-                  l->lost, "leaked", known((uint64_t)l->leaked), "kept", l->kept, "mempool_size",
-                  s->mempool_size, "mempool_available", s->mempool_available));
+        root, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:I, s:I, s:I}", "accepted",
+                  l->accepted, "copied", l->copied, "sent", left_well(s), "transmitted", l->sent, "consumed",
+                  l->consumed, "dropped", l->dropped, "drops", drops, "held", l->held, "abandoned",
+                  l->abandoned, "lost", l->lost, "leaked", known((uint64_t)l->leaked), "kept", l->kept,
+                  "mempool_size", s->mempool_size, "mempool_available", s->mempool_available));
     json_object_update_new(
         root, json_pack("{s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:s?}, s:o}",
                   "accepted_pps", per_second(s, l->accepted), "sent_pps", per_second(s, left_well(s)),
@@ -350,8 +351,10 @@ static void print_headline(const struct weir_snapshot *s, FILE *to)
     else
         fprintf(to, "%s in %s", was_cut_short(s) ? "not drained" : "drained",
             duration((char[48]){0}, s->drain_ns));
-    fprintf(to, ": accepted %s, sent %s, dropped %s", GROUPED(l->accepted), GROUPED(left_well(s)),
-        GROUPED(l->dropped));
+    fprintf(to, ": accepted %s", GROUPED(l->accepted));
+    if (l->copied)
+        fprintf(to, ", copied %s", GROUPED(l->copied));
+    fprintf(to, ", sent %s, dropped %s", GROUPED(left_well(s)), GROUPED(l->dropped));
     const char *separator = " (";
     for (uint32_t i = 0; i < s->n_drops; i++) {
         if (s->drops[i].value) {

@@ -285,6 +285,7 @@ static const struct metric metrics[] = {
         "All drops of the pipeline, by reason."},
     {"weir_ledger_accepted_packets_total", COUNTER, WHOLE(ledger.accepted),
         "Packets that entered through any port."},
+    {"weir_ledger_copied_packets_total", COUNTER, WHOLE(ledger.copied), "Packets that a tee made."},
     {"weir_ledger_sent_packets_total", COUNTER, WHOLE(ledger.sent), "Packets transmitted without error."},
     {"weir_ledger_consumed_packets_total", COUNTER, WHOLE(ledger.consumed), "Packets that ended in a stage that keeps them: sink, write."},
     {"weir_ledger_dropped_packets_total", COUNTER, WHOLE(ledger.dropped), "Packets dropped for any reason."},
@@ -292,7 +293,7 @@ static const struct metric metrics[] = {
         "Packets in rings, remainders and hands: counted, not inferred."},
     {"weir_ledger_abandoned_packets", GAUGE, WHOLE(ledger.abandoned), "Packets left with a stuck worker."},
     {"weir_ledger_lost_packets", GAUGE, WHOLE(ledger.lost),
-        "Accepted, not accounted for; negative = counted twice. While packets move, only a "
+        "Accepted or copied, not accounted for; negative = counted twice. While packets move, only a "
         "value that stays means something: the counters are read one after the other."},
     {"weir_ledger_leaked_mbufs", GAUGE, "", write_whole, IF_KNOWN(weir_snapshot, ledger.leaked),
         "Packet buffers that did not come home; absent before the end."},

@@ -40,19 +40,21 @@ static char *audit_stage(
 /* From ring or port through the stages to the rings: what leaves one counter enters the next. Exact at the end. */
 static char *audit_way(const struct weir_snapshot *s, const struct weir_snapshot_worker *w)
 {
-    uint64_t arrived = 0, left = w->received, pushed = 0;
+    uint64_t arrived = 0, left = w->received, pushed = 0, copies = 0;
     bool fed_by_rings = false, feeds_rings = false;
     for (uint32_t i = 0; i < s->n_rings; i++) {
         const struct weir_snapshot_ring *r = &s->rings[i];
         bool in = strcmp(r->to, w->pool) == 0 && r->to_worker == w->index;
         bool out = strcmp(r->from, w->pool) == 0 && r->from_worker == w->index;
         arrived += in ? r->pushed : 0;
-        pushed += out ? r->pushed + r->refused : 0;
+        *(r->copies ? &copies : &pushed) += out ? r->pushed + r->refused : 0;
         fed_by_rings |= in;
-        feeds_rings |= out;
+        feeds_rings |= out && !r->copies;
     }
     if (fed_by_rings && arrived != w->received)
         return differ("inbox", w, "pushed", arrived, "received", w->received);
+    if (copies != w->copied)
+        return differ("tee", w, "copied", w->copied, "pushed or refused", copies);
     const struct weir_snapshot_stage *g;
     for (uint32_t position = 0; (g = stage_at(s, w, position)) != NULL; position++) {
         if (g->in != left)

@@ -40,6 +40,7 @@ static void fill_param(uint8_t *plain, const struct weir_param *p, const struct 
     case WEIR_PARAM_BYTES:
     case WEIR_PARAM_DURATION:
     case WEIR_PARAM_WORD:
+    case WEIR_PARAM_POOL:
         *(uint64_t *)at = v->number;
         break;
     case WEIR_PARAM_STRING:
@@ -127,6 +128,7 @@ static bool new_pools(struct weir_runtime *rt)
         struct weir_pool *pool = &rt->pools[i];
         pool->config = &config->pools[i];
         pool->next = -1;
+        pool->tee = pool->config->tee;
         pool->n_workers = pool->config->workers;
         pool->first_worker = rt->n_workers;
         rt->n_workers += pool->n_workers;
@@ -142,7 +144,8 @@ static bool new_pools(struct weir_runtime *rt)
                 return false;
         }
         for (uint32_t k = 0; !pool->config->fed_by_ports && k < pool->config->n_from; k++)
-            rt->pools[pool->config->from[k]].next = (int32_t)i;
+            if (rt->pools[pool->config->from[k]].tee != (int32_t)i)
+                rt->pools[pool->config->from[k]].next = (int32_t)i;
     }
     return true;
 }
@@ -366,7 +369,7 @@ static bool build_inputs_from_ports(struct weir_runtime *rt, const struct weir_p
     return true;
 }
 
-static bool build_ring(struct weir_runtime *rt, uint32_t from, uint32_t to, uint32_t depth)
+static bool build_ring(struct weir_runtime *rt, uint32_t from, uint32_t to, uint32_t depth, bool copies)
 {
     struct weir_worker *producer = rt->workers[from], *consumer = rt->workers[to];
     void *memory = allocate(weir_ring_bytes(depth, sizeof(struct weir_desc)), rt->plan->workers[to].node);
@@ -377,9 +380,10 @@ static bool build_ring(struct weir_runtime *rt, uint32_t from, uint32_t to, uint
     snprintf(names[0], sizeof names[0], "%.20s/%u", rt->pools[producer->pool].config->name, producer->index);
     snprintf(names[1], sizeof names[1], "%.20s/%u", rt->pools[consumer->pool].config->name, consumer->index);
     weir_ring_name(ring, names[0], names[1]);
-    rt->rings[rt->n_rings++] =
-        (struct weir_matrix_ring){.from = from, .to = to, .output = producer->n_outputs, .ring = ring};
-    producer->outputs[producer->n_outputs++].ring = &ring->producer;
+    struct weir_edge *edge = copies ? &producer->tee : &producer->out;
+    rt->rings[rt->n_rings++] = (struct weir_matrix_ring){
+        .from = from, .to = to, .output = edge->n_outputs, .copies = copies, .ring = ring};
+    edge->outputs[edge->n_outputs++].ring = &ring->producer;
     consumer->inputs[consumer->n_inputs++] = (struct weir_input){.ring = &ring->consumer};
     return true;
 }
@@ -404,17 +408,18 @@ static bool build_inputs_from_pools(struct weir_runtime *rt, const struct weir_p
     for (uint32_t k = 0; k < pool->config->n_from; k++) {
         const struct weir_pool *from = &rt->pools[pool->config->from[k]];
         for (uint32_t p = from->first_worker; p < from->first_worker + from->n_workers; p++) {
-            struct weir_worker *producer = rt->workers[p];
+            bool copies = from->tee == pool - rt->pools;
+            struct weir_edge *edge = copies ? &rt->workers[p]->tee : &rt->workers[p]->out;
             int32_t node = rt->plan->workers[p].node;
-            producer->outputs = allocate(pool->n_workers * sizeof *producer->outputs, node);
-            producer->route = allocate(sizeof *producer->route, node);
-            if (producer->outputs == NULL || producer->route == NULL)
+            edge->outputs = allocate(pool->n_workers * sizeof *edge->outputs, node);
+            edge->route = allocate(sizeof *edge->route, node);
+            if (edge->outputs == NULL || edge->route == NULL)
                 return false;
-            weir_route_spread(producer->route, pool->n_workers);
-            producer->deals = pool->config->shard_by == WEIR_SHARD_BY_NONE && pool->n_workers > 1;
-            producer->drop_when_full = pool->config->on_full == WEIR_ON_FULL_DROP;
+            weir_route_spread(edge->route, pool->n_workers);
+            edge->deals = pool->config->shard_by == WEIR_SHARD_BY_NONE && pool->n_workers > 1;
+            edge->drop_when_full = pool->config->on_full == WEIR_ON_FULL_DROP;
             for (uint32_t c = 0; c < pool->n_workers; c++)
-                if (!build_ring(rt, p, pool->first_worker + c, pool->config->depth))
+                if (!build_ring(rt, p, pool->first_worker + c, pool->config->depth, copies))
                     return false;
         }
     }
@@ -537,6 +542,7 @@ static enum weir_failure build_stages(struct weir_runtime *rt)
             .workers = pool->n_workers,
             .ports = rt->port_list,
             .n_ports = rt->n_ports,
+            .copies = &w->copies,
             .socket = rt->plan->workers[number].node,
             .closed_ports = rt->closed_ports};
         memcpy(w->env.hash_key, rt->hash_key, sizeof rt->hash_key);

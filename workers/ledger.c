@@ -34,7 +34,8 @@ static void take_worker(const struct weir_runtime *rt, uint32_t i, struct weir_s
         .idle_tsc = weir_counter_read(&w->cycles[WEIR_STEP_IDLE]),
         .blocked_tsc = weir_counter_read(&w->cycles[WEIR_STEP_BLOCKED]),
         .received = weir_counter_read(&w->received),
-        .held = weir_counter_read(&w->held)};
+        .held = weir_counter_read(&w->held),
+        .copied = weir_counter_read(&w->copied)};
 }
 
 static struct weir_named_count *take_counts(
@@ -72,7 +73,7 @@ static void take_ring(
     const struct weir_runtime *rt, const struct weir_matrix_ring *r, struct weir_snapshot_ring *to)
 {
     const struct weir_worker *from = rt->workers[r->from], *into = rt->workers[r->to];
-    const struct weir_output *output = &from->outputs[r->output];
+    const struct weir_output *output = &(r->copies ? &from->tee : &from->out)->outputs[r->output];
     *to = (struct weir_snapshot_ring){.from = rt->pools[from->pool].config->name,
         .to = rt->pools[into->pool].config->name,
         .from_worker = from->index,
@@ -81,7 +82,8 @@ static void take_ring(
         .capacity = weir_ring_capacity(r->ring),
         .pushed = weir_counter_read(&output->pushed),
         .refused = weir_counter_read(&output->refused),
-        .high_water = weir_ring_high_water(r->ring)};
+        .high_water = weir_ring_high_water(r->ring),
+        .copies = r->copies};
 }
 
 static const char *const conditions[WEIR_PORT_CONDITIONS] = {"up", "down", "gone"};
@@ -234,7 +236,7 @@ static void balance(const struct weir_runtime *rt, struct weir_snapshot *s)
         l->accepted += s->ports[i].received;
         l->sent += s->ports[i].sent;
     }
-    l->lost = (int64_t)(l->accepted - l->sent - l->consumed - l->dropped - l->held);
+    l->lost = (int64_t)(l->accepted + l->copied - l->sent - l->consumed - l->dropped - l->held);
     if (rt->abandoned) {
         l->abandoned = l->held;
         l->held = 0;
@@ -303,6 +305,9 @@ static bool take(const struct weir_runtime *rt, struct weir_snapshot *s)
     for (; s->n_workers < rt->n_workers; s->n_workers++)
         take_worker(rt, s->n_workers, &s->workers[s->n_workers]);
     s->ledger.held = weir_runtime_held(rt);
+    /* After what became of them. */
+    for (uint32_t i = 0; i < rt->n_workers; i++)
+        s->ledger.copied += weir_counter_read(&rt->workers[i]->copied);
     for (; s->n_ports < rt->n_ports; s->n_ports++)
         take_port(rt, s->n_ports, &s->ports[s->n_ports]);
     if (!add_drops(rt, s) || !take_failure(rt, s))

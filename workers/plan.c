@@ -368,6 +368,19 @@ static size_t stage_bytes(const struct weir_runtime *rt, const struct weir_pool 
     return bytes;
 }
 
+/* The rings from one pool to another. Returns the packets that may wait there for each producer. */
+static uint64_t need_edge(struct weir_plan *plan, const struct weir_pool *from, const struct weir_pool *to)
+{
+    uint32_t outputs = to->n_workers;
+    for (uint32_t i = 0; i < from->n_workers; i++) {
+        need(plan, plan->workers[from->first_worker + i].node, outputs * sizeof(struct weir_output));
+        for (uint32_t k = 0; k < outputs; k++) /* a ring lies with its consumer */
+            need(plan, plan->workers[to->first_worker + k].node,
+                weir_ring_bytes(to->config->depth, sizeof(struct weir_desc)));
+    }
+    return outputs * (uint64_t)(to->config->depth + WEIR_REMAINDER_MAX);
+}
+
 void weir_plan_memory(struct weir_plan *plan, const struct weir_runtime *rt)
 {
     uint64_t mbufs = 0;
@@ -379,23 +392,19 @@ void weir_plan_memory(struct weir_plan *plan, const struct weir_runtime *rt)
     }
     for (uint32_t p = 0; p < rt->n_pools; p++) {
         const struct weir_pool *pool = &rt->pools[p];
-        const struct weir_pool *next = pool->next < 0 ? NULL : &rt->pools[pool->next];
-        uint32_t outputs = next == NULL ? 0 : next->n_workers;
-        uint64_t queued = next == NULL ? 0 : next->config->depth + WEIR_REMAINDER_MAX;
+        const int32_t consumers[] = {pool->next, pool->tee};
         /* A mempool cache grows to half as much again before it spills. */
-        uint64_t each = WEIR_MBUF_CACHE * 3 / 2 + WEIR_BATCH + WEIR_TRASH_MAX + outputs * queued;
+        uint64_t each = WEIR_MBUF_CACHE * 3 / 2 + WEIR_BATCH + WEIR_TRASH_MAX;
+        each += pool->tee < 0 ? 0 : WEIR_BATCH;
         for (uint32_t i = 0; i < pool->n_stages; i++)
             each +=
                 pool->stages[i].def->holds != NULL ? pool->stages[i].def->holds(pool->stages[i].params) : 0;
+        for (uint32_t i = 0; i < pool->n_workers; i++)
+            need(plan, plan->workers[pool->first_worker + i].node, stage_bytes(rt, pool, i == 0));
+        for (size_t c = 0; c < sizeof consumers / sizeof consumers[0]; c++)
+            if (consumers[c] >= 0)
+                each += need_edge(plan, pool, &rt->pools[consumers[c]]);
         mbufs += pool->n_workers * each;
-        for (uint32_t i = 0; i < pool->n_workers; i++) {
-            int32_t node = plan->workers[pool->first_worker + i].node;
-            need(plan, node, stage_bytes(rt, pool, i == 0) + outputs * sizeof(struct weir_output));
-            /* A ring lies with its consumer. */
-            for (uint32_t k = 0; k < outputs; k++)
-                need(plan, plan->workers[next->first_worker + k].node,
-                    weir_ring_bytes(next->config->depth, sizeof(struct weir_desc)));
-        }
     }
     plan->n_mbufs = mbufs < MBUFS_LEAST ? MBUFS_LEAST : mbufs;
     plan->mbuf_bytes = MBUF_AROUND + rt->mbuf_room + 2 * sizeof(void *);

@@ -35,13 +35,15 @@ struct weir_pool {
     const struct weir_config_pool *config;
     uint32_t first_worker, n_workers;
     int32_t next; /* pool it feeds, -1 = none */
+    int32_t tee;  /* pool that gets copies, -1 = none */
     struct weir_pool_stage *stages;
     uint32_t n_stages;
 };
 
 struct weir_matrix_ring { /* one cell of the matrix between two pools */
     uint32_t from, to;    /* workers */
-    uint32_t output;      /* of the `from` worker */
+    uint32_t output;      /* of the `from` worker's edge */
+    bool copies;          /* the edge is its `tee` */
     struct weir_ring *ring;
 };
 

@@ -54,6 +54,7 @@ struct weir_snapshot_worker {
     uint64_t busy_tsc, idle_tsc, blocked_tsc; /* blocked: waiting on a full inbox downstream */
     uint64_t received;                        /* packets taken from ports or rings */
     uint64_t held;                            /* in hand + remainders */
+    uint64_t copied;                          /* packets that a `tee` made */
 };
 
 struct weir_snapshot_stage {
@@ -75,17 +76,20 @@ struct weir_snapshot_ring { /* one cell of the matrix between two pools */
     uint64_t pushed;     /* packets that entered */
     uint64_t refused;    /* dropped{inbox_full}, on-full: drop */
     uint32_t high_water; /* deepest seen by the producer */
+    bool copies;         /* of a `tee`: fed by the worker's `copied`, not by what leaves its stages */
 };
 
-/* The whole. in = out + dropped + held, and what does not fit is `lost` (negative: counted twice). */
+/* The whole. accepted + copied = sent + consumed + dropped + held, and what does not fit is `lost` (negative: counted twice). */
 struct weir_ledger {
     uint64_t accepted;  /* by ports' receive */
+    uint64_t copied;    /* by a `tee`: packets that began in here */
     uint64_t sent;      /* transmitted without error */
     uint64_t consumed;  /* ended in a stage that keeps them, such as a sink */
     uint64_t dropped;   /* sum of reasons below */
     uint64_t held;      /* counted: rings + remainders + in hand */
     uint64_t abandoned; /* held by a stuck worker, or in the rings it should have emptied; memory untouched */
-    int64_t lost; /* accepted - sent - consumed - dropped - held - abandoned; exact once all workers ended */
+    int64_t
+        lost; /* accepted + copied - sent - consumed - dropped - held - abandoned; exact once all workers ended */
     int64_t leaked; /* mbufs: pool size - available - kept by drivers; -1 before the end: not measured */
     uint64_t kept;  /* mbufs kept by drivers */
     bool final; /* nothing moves any more: all workers ended and ports closed, or stuck ones left behind */

@@ -26,7 +26,7 @@ static inline void serve(struct weir_worker *w)
 }
 
 /* Push what waits for one destination, oldest first. What the inbox refuses stays (block) or is dropped here. */
-static inline void push(struct weir_worker *w, struct weir_output *o)
+static inline void push(struct weir_worker *w, const struct weir_edge *e, struct weir_output *o)
 {
     uint32_t taken = weir_ring_append_sized(o->ring, o->remainder, o->n, sizeof o->remainder[0]);
     weir_counter_add(&o->pushed, taken);
@@ -34,7 +34,7 @@ static inline void push(struct weir_worker *w, struct weir_output *o)
     o->n -= taken;
     if (__builtin_expect(o->n == 0, 1))
         return;
-    if (w->drop_when_full) {
+    if (e->drop_when_full) {
         for (uint32_t i = 0; i < o->n; i++)
             weir_release(&w->trash, &o->remainder[taken + i]);
         weir_counter_add(&o->refused, o->n);
@@ -52,8 +52,10 @@ static inline void push(struct weir_worker *w, struct weir_output *o)
 
 static inline void publish(struct weir_worker *w)
 {
-    for (uint32_t i = 0; i < w->n_outputs; i++)
-        weir_ring_publish(w->outputs[i].ring);
+    for (uint32_t i = 0; i < w->out.n_outputs; i++)
+        weir_ring_publish(w->out.outputs[i].ring);
+    for (uint32_t i = 0; i < w->tee.n_outputs; i++)
+        weir_ring_publish(w->tee.outputs[i].ring);
 }
 
 /* True when every destination can take a whole batch. */
@@ -62,10 +64,11 @@ static inline bool flush(struct weir_worker *w)
     if (__builtin_expect(w->n_remaindered == 0, 1))
         return true;
     bool room = true;
-    for (uint32_t i = 0; i < w->n_outputs; i++) {
-        if (w->outputs[i].n != 0)
-            push(w, &w->outputs[i]);
-        room &= w->outputs[i].n <= WEIR_REMAINDER_MAX - WEIR_BATCH;
+    for (uint32_t i = 0; i < w->out.n_outputs; i++) { /* copies are never kept */
+        struct weir_output *o = &w->out.outputs[i];
+        if (o->n != 0)
+            push(w, &w->out, o);
+        room &= o->n <= WEIR_REMAINDER_MAX - WEIR_BATCH;
     }
     hold(w, 0);
     return room;
@@ -110,32 +113,47 @@ static inline void process(struct weir_worker *w)
     }
 }
 
-static inline void dispatch(struct weir_worker *w)
+static inline void dispatch(struct weir_worker *w, const struct weir_edge *e, const struct weir_batch *batch)
 {
-    struct weir_batch *batch = &w->batch;
     for (uint32_t i = 0; i < batch->n; i++) {
-        struct weir_output *o = &w->outputs[weir_route_worker(w->route, batch->desc[i].hash)];
+        struct weir_output *o = &e->outputs[weir_route_worker(e->route, batch->desc[i].hash)];
         o->remainder[o->n++] = batch->desc[i];
     }
     w->n_remaindered += batch->n;
-    for (uint32_t i = 0; i < w->n_outputs; i++)
-        if (w->outputs[i].n != 0)
-            push(w, &w->outputs[i]);
+    for (uint32_t i = 0; i < e->n_outputs; i++)
+        if (e->outputs[i].n != 0)
+            push(w, e, &e->outputs[i]);
 }
 
 /* Without shards: the whole batch to the next in turn. */
-static void deal(struct weir_worker *w)
+static void deal(struct weir_worker *w, struct weir_edge *e, const struct weir_batch *batch)
 {
-    struct weir_batch *batch = &w->batch;
     if (batch->n == 0)
         return;
-    struct weir_output *o = &w->outputs[w->next_output];
-    if (++w->next_output == w->n_outputs)
-        w->next_output = 0;
+    struct weir_output *o = &e->outputs[e->next_output];
+    if (++e->next_output == e->n_outputs)
+        e->next_output = 0;
     __builtin_memcpy(o->remainder + o->n, batch->desc, batch->n * sizeof batch->desc[0]);
     o->n += batch->n;
     w->n_remaindered += batch->n;
-    push(w, o);
+    push(w, e, o);
+}
+
+static inline void hand_over(struct weir_worker *w, struct weir_edge *e, const struct weir_batch *batch)
+{
+    if (e->deals)
+        deal(w, e, batch);
+    else if (e->n_outputs != 0)
+        dispatch(w, e, batch);
+}
+
+static void hand_over_copies_slow(struct weir_worker *w)
+{
+    hold(w, w->batch.n + w->copies.n);
+    weir_counter_add(&w->copied, w->copies.n);
+    hand_over(w, &w->tee, &w->copies);
+    w->copies.n = 0;
+    hold(w, w->batch.n);
 }
 
 static void settle_slow(struct weir_worker *w);
@@ -168,10 +186,9 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
     hold(w, w->batch.n);
     process(w);
     weir_plant(w, &w->batch);
-    if (w->deals)
-        deal(w);
-    else if (w->n_outputs != 0)
-        dispatch(w);
+    if (__builtin_expect(w->copies.n != 0, 0))
+        hand_over_copies_slow(w);
+    hand_over(w, &w->out, &w->batch);
     if (!full || w->steps.value % PUBLISH_STEPS == 0)
         publish(w);
     weir_trash_flush(&w->trash);
@@ -231,8 +248,8 @@ static bool inputs_ended_slow(struct weir_worker *w)
 static enum weir_step discard_slow(struct weir_worker *w)
 {
     uint64_t dropped = 0;
-    for (uint32_t i = 0; i < w->n_outputs; i++) {
-        struct weir_output *o = &w->outputs[i];
+    for (uint32_t i = 0; i < w->out.n_outputs; i++) {
+        struct weir_output *o = &w->out.outputs[i];
         for (uint32_t k = 0; k < o->n; k++)
             weir_release(&w->trash, &o->remainder[k]);
         dropped += o->n;
@@ -254,8 +271,10 @@ static enum weir_step discard_slow(struct weir_worker *w)
 
 static void end_slow(struct weir_worker *w)
 {
-    for (uint32_t i = 0; i < w->n_outputs; i++)
-        weir_ring_close(w->outputs[i].ring);
+    for (uint32_t i = 0; i < w->out.n_outputs; i++)
+        weir_ring_close(w->out.outputs[i].ring);
+    for (uint32_t i = 0; i < w->tee.n_outputs; i++)
+        weir_ring_close(w->tee.outputs[i].ring);
     weir_word_publish(&w->state, WEIR_WORKER_ENDED); /* and with it everything this worker wrote */
 }
 

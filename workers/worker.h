@@ -54,6 +54,16 @@ struct weir_output {
     struct weir_desc remainder[WEIR_REMAINDER_MAX] WEIR_CACHE_ALIGNED;
 } WEIR_CACHE_ALIGNED;
 
+/* The way to one consuming pool. Laid out by build.c, but for next_output. */
+struct weir_edge {
+    struct weir_output *outputs; /* one a worker of that pool; none = there is no such pool */
+    uint32_t n_outputs;
+    uint32_t next_output; /* the worker's own */
+    bool drop_when_full;  /* on-full of its inbox */
+    bool deals;           /* it has no shards and several workers: whole batches in turn, no route */
+    struct weir_route *route;
+};
+
 enum weir_step { WEIR_STEP_IDLE, WEIR_STEP_BUSY, WEIR_STEP_BLOCKED, WEIR_STEPS };
 
 struct weir_worker {
@@ -63,23 +73,18 @@ struct weir_worker {
     uint32_t n_inputs;
     struct weir_stage *stages;
     uint32_t n_stages;
-    struct weir_output
-        *outputs; /* one a worker of the consuming pool; none = the pool ends in a terminal stage */
-    uint32_t n_outputs;
-    bool drop_when_full; /* on-full of the consuming pool's inbox */
-    struct weir_route *route;
-    bool deals;  /* the consuming pool has no shards and several workers: whole batches in turn, no route */
-    bool yields; /* shares its CPU with another worker */
+    struct weir_edge out, tee; /* to the pool that this one feeds, and to the one that gets copies */
+    bool yields;               /* shares its CPU with another worker */
     uint32_t pool, index, lcore, cpu;
     struct weir_ring *command_ring; /* control thread's end of `commands` */
 
     /* The worker's own. */
-    uint32_t next_input, next_output;
+    uint32_t next_input;
     uint32_t n_remaindered; /* packets in all remainders */
     bool draining, discarding, quitting;
     struct weir_stage_env env;
     struct weir_trash trash;
-    struct weir_batch batch;
+    struct weir_batch batch, copies; /* copies: what a `tee` made of this batch */
 
     /* Worker writes, all read. */
     struct weir_word state WEIR_CACHE_ALIGNED; /* enum weir_worker_state */
@@ -89,6 +94,7 @@ struct weir_worker {
     struct weir_counter received;           /* packets from ports and rings */
     struct weir_counter held;               /* packets in hand and in remainders, now */
     struct weir_counter discarded;          /* dropped{drain_deadline} */
+    struct weir_counter copied;             /* packets made by a `tee` */
 } WEIR_CACHE_ALIGNED;
 
 /* One turn of the loop. The caller charges the time to cycles[result].

@@ -9,6 +9,7 @@ const struct weir_stage_def *const weir_stage_list[] = {
     &weir_stage_admit,
     &weir_stage_burn,
     &weir_stage_meter,
+    &weir_stage_tee,
     &weir_stage_transmit,
     &weir_stage_reflect,
     &weir_stage_write,

@@ -35,6 +35,8 @@ SHAPES = {
     "transmit": (GENERATOR + ', out: {vdev: "net_null0"}', ONE.format("{transmit: {in: out}}")),
     "reflect": (NULL, ONE.format("reflect")),
     "write": (GENERATOR, ONE.format("{write: {file: /dev/null}}")),
+    "tee": (GENERATOR, "first: {from: [in], stages: [validate, {tee: second}, sink]}, "
+                       "second: {from: [first], shard-by: flow, on-full: drop, stages: [sink]}"),
     "rings": (GENERATOR, TWO.format("sink")),
 }
 
@@ -87,7 +89,7 @@ def main():
             "stage": {"validate": less("validate", "generator"), "admit": less("admit", "validate"),
                       "meter": less("meter", "validate"), "burn": less("burn", "generator", 1000),
                       "transmit": less("transmit", "generator"), "reflect": less("reflect", "vdev"),
-                      "write": less("write", "generator"), "sink": 0},
+                      "write": less("write", "generator"), "tee": less("tee", "validate"), "sink": 0},
             "ring": {"put": less("rings", "validate"), "take": round(m["rings"][1], 1)},
         },
     }

@@ -39,6 +39,21 @@ TEST(Check, ToTransmitThroughAPortIsToUseIt)
     EXPECT_EQ(errors(on_ab("  p: {from: [a], stages: [{transmit: {a: b}}]}\n")), "");
 }
 
+TEST(Check, CopiesGoBesideWhatAPoolFeedsOrInItsPlace)
+{
+    const char *copy = "  copy: {from: [in], shard-by: flow, on-full: drop, stages: [meter, sink]}\n";
+    EXPECT_EQ(
+        errors(on_g(std::string("  in: {from: [g], stages: [validate, {tee: copy}, sink]}\n") + copy)), "");
+    Loaded l = test::load(on_g(std::string(copy) + "  in: {from: [g], stages: [validate, {tee: copy}]}\n" +
+                               "  out: {from: [in], shard-by: flow, on-full: block, stages: [sink]}\n"));
+    ASSERT_EQ(l.errors, "");
+    EXPECT_STREQ(l.config->pools[0].name, "in");
+    EXPECT_STREQ(l.config->pools[l.config->pools[0].tee].name, "copy");
+    EXPECT_EQ(l.config->pools[0].stages[1].values->number, (uint64_t)l.config->pools[0].tee);
+    EXPECT_EQ(l.config->pools[1].tee, -1);
+    EXPECT_EQ(l.config->pools[l.config->pools[0].tee].reach, 1u) << "copies come from a port, too";
+}
+
 TEST(Check, PoolsAreSortedAndKeepTheFilesOrderWhereNothingDecides)
 {
     const std::string inbox = "shard-by: none, on-full: drop, ";

@@ -316,7 +316,8 @@ TEST(Document, ShowsEveryKeyWithItsDefaultAndRange)
              "### Stage `meter`\n\n\n\nProperties: *reads the flow*, *state of each flow*.\n",
              "In a later version: `skew`.",
              "`pci` (a NIC).",
-             "`tee` (copy).",
+             "`tag` (mark).",
+             "| `POOL` | pool |  | **required** | the name of a pool | restart |",
          })
         EXPECT_NE(page.find(line), std::string::npos) << line;
 }

@@ -106,6 +106,14 @@ std::string laughs()
 
 /* ---- the table ---- */
 
+/* `in` feeds `out`; its second stage, from where `copy` takes, and what it does when it is full. */
+std::string on_tee(const std::string &stage, const std::string &from, const std::string &on_full)
+{
+    return "version: 1\nports:\n  g: {generator: }\npools:\n  in: {from: [g], stages: [validate, " + stage +
+           "]}\n  copy: {from: [" + from + "], shard-by: flow, on-full: " + on_full +
+           ", stages: [sink]}\n  out: {from: [in], shard-by: flow, on-full: block, stages: [sink]}\n";
+}
+
 const Mistake mistakes[] = {
     /* the file */
     {"AMissingFile", "", "t.yaml: cannot be opened: No such file or directory\n", {}, "/nonexistent/x.yaml"},
@@ -301,8 +309,8 @@ const Mistake mistakes[] = {
         "t.yaml:4:34: `deadline` comes in a later version of weir; remove it\n"},
     {"APortKindOfALaterVersion", port("{pci: \"0000:3b:00.0\"}"),
         "t.yaml:2:13: `pci` comes in a later version of weir; remove it\n"},
-    {"AStageOfALaterVersion", stages("[validate, {tee: out}, sink]"),
-        "t.yaml:4:42: `tee` comes in a later version of weir; remove it\n"},
+    {"AStageOfALaterVersion", stages("[validate, {tag: out}, sink]"),
+        "t.yaml:4:42: `tag` comes in a later version of weir; remove it\n"},
     /* links */
     {"AnMtuWithoutADevice", on_ab_keys("{generator: {}, mtu: 9000}"),
         "t.yaml:2:33: a `generator` has no MTU; remove `mtu` from port `a`\n"},
@@ -634,11 +642,11 @@ const Mistake mistakes[] = {
         "t.yaml:4:38: stage `sink` is no map; allowed: check\n"},
     {"AnUnknownStage", stages("[validat, sink]"),
         "t.yaml:4:31: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare, "
-        "reflect; "
+        "reflect, tee; "
         "did you mean `validate`?\n"},
     {"AnUnknownStageLikeNoOther", stages("[teleport, sink]"),
         "t.yaml:4:31: unknown stage `teleport`; allowed: validate, admit, meter, burn, sink, transmit, "
-        "bare, reflect\n"},
+        "bare, reflect, tee\n"},
     {"PacketsThatEndNowhere", on_g("  p: {from: [g], stages: [validate]}\n"),
         "t.yaml:4:27: pool `p` feeds nobody, so its packets must end; allowed as last stage: sink, "
         "transmit, reflect\n"},
@@ -665,6 +673,36 @@ const Mistake mistakes[] = {
     {"ATransmitToAFile",
         "version: 1\nports: {f: {file: f.pcap}}\npools:\n  p: {from: [f], stages: [{transmit: {f: f}}]}\n",
         "t.yaml:4:42: port `f` is a `file`, which cannot transmit; the stage `write` writes captures\n"},
+    {"ATeeToNobody", on_tee("{tee: cpy}", "in", "drop"),
+        "t.yaml:5:44: no pool is named `cpy`; allowed: in, copy, out; did you mean `copy`?\n"},
+    {"ATeeWithoutAName", on_tee("tee", "in", "drop"),
+        "t.yaml:5:38: stage `tee` needs the name of a pool; allowed: {tee: POOL}\n"},
+    {"ATeeOfAMap", on_tee("{tee: {pool: copy}}", "in", "drop"),
+        "t.yaml:5:44: stage `tee` needs the name of a pool; allowed: {tee: POOL}\n"},
+    {"TwoTeesOfOnePool", on_tee("{tee: out}, {tee: copy}", "in", "drop"),
+        "t.yaml:5:44: pool `out` gets copies, which must not hold up `in`; write `on-full: drop` there\n"
+        "t.yaml:5:51: pool `in` has a `tee` already; allowed: one a pool\n"},
+    {"ATeeToAPoolThatBlocks", on_tee("{tee: copy}", "in", "block"),
+        "t.yaml:5:44: pool `copy` gets copies, which must not hold up `in`; write `on-full: drop` there\n"},
+    {"ATeeToAPoolThatTakesFromAnother",
+        "version: 1\nports: {a: {vdev: a}, b: {vdev: b}}\npools:\n"
+        "  in: {from: [a], stages: [validate, {tee: copy}, sink]}\n"
+        "  other: {from: [b], stages: [validate]}\n"
+        "  copy: {from: [other], shard-by: flow, on-full: drop, stages: [sink]}\n",
+        "t.yaml:4:44: pool `copy` does not take the copies of `in`; add `in` to its `from`\n"},
+    {"ACopyThatNobodyLookedAtHasNoFlow",
+        "version: 1\nports: {g: {generator: }}\npools:\n"
+        "  in: {from: [g], stages: [{tee: copy}, validate]}\n"
+        "  copy: {from: [in], shard-by: flow, on-full: drop, stages: [sink]}\n"
+        "  out: {from: [in], shard-by: flow, on-full: drop, stages: [sink]}\n",
+        "t.yaml:5:32: `shard-by: flow` needs the flow of each packet, which nothing before it has found on "
+        "the way "
+        "through `in`; put one of these before it: validate\n"},
+    {"ATeeToItself",
+        "version: 1\nports: {g: {generator: }}\npools:\n"
+        "  in: {from: [in], shard-by: none, on-full: drop, stages: [{tee: in}, sink]}\n",
+        "t.yaml:2:9: port `g` is used by nobody; name it in the `from` of a pool, or remove it\n"
+        "t.yaml:4:15: pools feed each other in a circle: in → in; begin with a port\n"},
     {"AReflectToAPortThatCannot",
         on_g("  in: {from: [g], stages: [validate]}\n"
              "  p: {from: [in], shard-by: flow, on-full: drop, stages: [reflect]}\n"),
@@ -715,7 +753,7 @@ const Mistake mistakes[] = {
         "t.yaml:3:31: rate `5` has no unit; allowed: `max`, or a number with bps kbps Mbps Gbps pps kpps "
         "Mpps Gpps\n"
         "t.yaml:4:33: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare, "
-        "reflect; "
+        "reflect, tee; "
         "did you mean `validate`?\n"},
     {"AllMistakesAreSortedByPlace",
         "version: 3\n"
@@ -731,7 +769,7 @@ const Mistake mistakes[] = {
         "ports, pools, listen, log, drain-timeout, stop-after; did you mean `memory`?\n"
         "t.yaml:4:16: no port or pool is named `gne`; allowed: gen, all; did you mean `gen`?\n"
         "t.yaml:4:31: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare, "
-        "reflect; "
+        "reflect, tee; "
         "did you mean `validate`?\n"
         "t.yaml:4:56: workers `0` is out of range; allowed: 1 .. 64\n"
         "t.yaml:5:33: rate `5` has no unit; allowed: `max`, or a number with bps kbps Mbps Gbps pps kpps "
@@ -745,7 +783,7 @@ const Mistake mistakes[] = {
         "  p: {from: [a], stages: &s [burnt, sink]}\n"
         "  q: {from: [b], stages: *s}\n",
         "t.yaml:4:30: unknown stage `burnt`; allowed: validate, admit, meter, burn, sink, transmit, bare, "
-        "reflect; "
+        "reflect, tee; "
         "did you mean `burn`?\n"},
 };
 

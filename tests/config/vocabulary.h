@@ -56,9 +56,10 @@ inline const weir_vocabulary *vocabulary()
     static const weir_key_row meter[] = {
         row("max-flows", WEIR_TYPE_COUNT, "256k"), row("idle", WEIR_TYPE_DURATION, "30s"), end};
     static weir_key_row sink[] = {row("check", WEIR_TYPE_WORD, "none", 0, 0, check), end};
+    static const weir_key_row tee[] = {row("*", WEIR_TYPE_POOL, nullptr), end};
     static const weir_key_row transmit[] = {row("*", WEIR_TYPE_PORT_MAP, nullptr), end};
 
-    static weir_key_table kinds[7] = {}, stages[10] = {};
+    static weir_key_table kinds[7] = {}, stages[11] = {};
     static weir_vocabulary all = {};
     if (all.stages == nullptr) {
         sink[0].needs_order = "order";
@@ -74,9 +75,10 @@ inline const weir_vocabulary *vocabulary()
         stages[3].name = "burn", stages[3].rows = burn;
         stages[4].name = "sink", stages[4].rows = sink, stages[4].terminal = true;
         stages[5].name = "transmit", stages[5].rows = transmit, stages[5].terminal = true;
-        stages[6].name = "tee", stages[6].help = "copy",
+        stages[6].name = "tag", stages[6].help = "mark",
         stages[6].not_yet = "comes in a later version of weir";
         stages[7].name = "bare"; /* no parameters at all */
+        stages[9].name = "tee", stages[9].rows = tee;
         stages[8].name = "reflect", stages[8].terminal = stages[8].sends_back = true;
         all = {stages, kinds};
     }

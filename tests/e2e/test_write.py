@@ -79,6 +79,42 @@ class Write(unittest.TestCase):
                 self.assertEqual(os.path.getsize(self.path("out." + form)) - counters["written_bytes"],
                                  24 if form == "pcap" else 68, end)
 
+    def test_a_tee_copies_everything_that_fits_and_the_books_say_so(self):
+        text = """
+version: 1
+ports: {gen: {generator: {flows: 1000, size: imix, rate: 20kpps, count: 10000}}}
+pools:
+  in: {from: [gen], stages: [validate, {tee: capture}]}
+  capture: {from: [in], shard-by: flow, on-full: drop, workers: 2, stages: [{write: {file: FILE}}]}
+  out: {from: [in], shard-by: flow, on-full: block, stages: [meter, {sink: {check: order}}]}
+""".replace("FILE", self.path("out.pcapng"))
+        end = lab.run(text)
+        self.assertEqual((end.code, end["lost"], end["leaked"], end["held"]), (0, 0, 0, 0), end)
+        self.assertEqual((end["accepted"], end["copied"]), (10000, 10000), end)
+        self.assertEqual(end["sent"] + end["dropped"], end["accepted"] + end["copied"], end)
+        self.assertEqual((end["checker"]["checked"], end["checker"]["missing"]), (10000, 0), end)
+        frames = lab.read_capture(self.path("out.pcapng"))
+        self.assertEqual(len(frames), end.stage("write")["counters"]["written"], end)
+        self.assertGreater(len(set(frames)), 5000)
+
+    def test_a_slow_reader_of_copies_holds_up_nobody_also_past_the_deadline(self):
+        text = """
+version: 1
+drain-timeout: 100ms
+ports: {gen: {generator: {flows: 1000, rate: 20kpps}}}
+pools:
+  in: {from: [gen], stages: [validate, {tee: slow}]}
+  slow: {from: [in], shard-by: flow, on-full: drop, stages: [{burn: {cycles: 2M}}, sink]}
+  out: {from: [in], shard-by: flow, on-full: block, stages: [{sink: {check: order}}]}
+"""
+        with lab.weir(text) as w:
+            w.wait_for_metrics(lambda m: m["weir_ledger_copied_packets_total"] > 20000)
+            end = w.stop()
+        self.assertEqual((end.code, end["lost"], end["leaked"], end["held"]), (75, 0, 0, 0), end)
+        self.assertEqual(end["sent"] + end["dropped"], end["accepted"] + end["copied"], end)
+        self.assertEqual((end["checker"]["checked"], end["checker"]["missing"]), (end["accepted"], 0), end)
+        self.assertGreater(end["drops"]["inbox_full"], 10000, end)
+
     @lab.needs_program("prlimit")
     def test_a_disk_that_is_full_is_said_once_and_the_capture_ends_with_a_whole_packet(self):
         for form in FORMATS:

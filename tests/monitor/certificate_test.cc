@@ -149,7 +149,7 @@ TEST(Certificate, LossEndsWith70AndIsNamed)
     Sample s;
     s.ledger.lost = 1;
     EXPECT_EQ(70, weir_certificate_exit_code(&s));
-    EXPECT_TRUE(says(s, "lost 1: accepted but neither sent, dropped nor held"));
+    EXPECT_TRUE(says(s, "lost 1: accepted or copied, but neither sent, dropped nor held"));
     EXPECT_TRUE(says(s, "exit code 70"));
 }
 
@@ -189,6 +189,14 @@ TEST(Certificate, DroppedPacketsAreMissingToTheCheckerAndNoTrouble)
     s.missing = 4566;
     EXPECT_EQ(0, weir_certificate_exit_code(&s));
     EXPECT_FALSE(says(s, "exit code"));
+}
+
+TEST(Certificate, CopiesAreNamedWhereThereAreSome)
+{
+    Sample s;
+    EXPECT_FALSE(says(s, "copied"));
+    s.ledger.copied = 12;
+    EXPECT_TRUE(says(s, "accepted 81 234 567, copied 12, sent 81 230 001"));
 }
 
 TEST(Certificate, ADiskThatIsFullEndsWith71AndIsNamedUnlessThereIsWorse)

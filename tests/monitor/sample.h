@@ -50,10 +50,10 @@ struct Sample : weir_snapshot {
         stage[3] = {"work", "meter", 1, 0, 41230001, 41230001, nullptr, 0, meter[1], 2, false};
         stage[4] = {"out", "sink", 0, 0, 81230001, 81230001, nullptr, 0, &sink, 1, true};
         stages = stage, n_stages = 5;
-        ring[0] = {"ingress", "work", 0, 0, 0, 1024, 40000000, 0, 300};
-        ring[1] = {"ingress", "work", 0, 1, 0, 1024, 41230001, 0, 1024};
-        ring[2] = {"work", "out", 0, 0, 0, 1024, 40000000, 0, 12};
-        ring[3] = {"work", "out", 1, 0, 0, 1024, 41230001, 0, 11};
+        ring[0] = {"ingress", "work", 0, 0, 0, 1024, 40000000, 0, 300, false};
+        ring[1] = {"ingress", "work", 0, 1, 0, 1024, 41230001, 0, 1024, false};
+        ring[2] = {"work", "out", 0, 0, 0, 1024, 40000000, 0, 12, false};
+        ring[3] = {"work", "out", 1, 0, 0, 1024, 41230001, 0, 11, false};
         rings = ring, n_rings = 4;
         drops = drop, n_drops = 5;
         ledger.accepted = 81234567;

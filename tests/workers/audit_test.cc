@@ -74,6 +74,18 @@ TEST(Audit, BothEndsOfARingAreCompared)
     EXPECT_EQ(b.audit(), "inbox of out.0: 89 pushed, 90 received");
 }
 
+TEST(Audit, CopiesAreComparedWithTheRingsOfTheTeeOnly)
+{
+    Books b;
+    weir_snapshot_ring both[2] = {b.ring, b.ring};
+    both[1].to = "copies", both[1].copies = true, both[1].pushed = 70, both[1].refused = 30;
+    b.s.rings = both, b.s.n_rings = 2;
+    b.worker[0].copied = 100;
+    EXPECT_EQ(b.audit(), "");
+    both[1].refused = 29;
+    EXPECT_EQ(b.audit(), "tee of ingress.0: 100 copied, 99 pushed or refused");
+}
+
 TEST(Audit, WhileItRunsOnlyTheImpossibleIsReported)
 {
     Books b;

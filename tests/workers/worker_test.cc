@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dataplane/mbuf.h"
+#include "dataplane/stages/list.h"
 
 namespace {
 
@@ -68,9 +69,9 @@ class Worker : public testing::Test {
         w->commands = &w->command_ring->consumer;
         w->inputs = inputs.get();
         w->n_inputs = 1;
-        w->outputs = outputs.get();
-        w->n_outputs = 2;
-        w->route = route.get();
+        w->out.outputs = outputs.get();
+        w->out.n_outputs = 2;
+        w->out.route = route.get();
     }
 
     void TearDown() override
@@ -84,6 +85,7 @@ class Worker : public testing::Test {
         for (uint32_t i = 0; i < n; i++) {
             rte_mbuf *m;
             ASSERT_TRUE(weir_mbuf_take(mempool, &m, 1));
+            rte_pktmbuf_append(m, 60);
             weir_desc d = {};
             d.mbuf = m;
             d.hash = destination == 0 ? 0 : WEIR_SHARDS - 1;
@@ -131,6 +133,59 @@ TEST_F(Worker, SendsEachPacketToTheOwnerOfItsShard)
     EXPECT_EQ(weir_counter_read(&w->held), 0u);
 }
 
+TEST_F(Worker, CopiesGoTheirOwnWayAndNeverHoldUpTheOriginals)
+{
+    /* Copies to the second ring only, originals to the first: one output each. */
+    w->out.n_outputs = w->tee.n_outputs = 1;
+    w->tee.outputs = outputs.get() + 1;
+    Owned<weir_route> one = zeroed<weir_route>();
+    weir_route_spread(one.get(), 1);
+    w->out.route = w->tee.route = one.get();
+    w->tee.drop_when_full = true;
+    w->env.copies = &w->copies;
+    Owned<weir_stage> tee = zeroed<weir_stage>();
+    weir_counter counts[2] = {};
+    tee->def = &weir_stage_tee;
+    tee->env = &w->env;
+    tee->counts = counts;
+    w->stages = tee.get();
+    w->n_stages = 1;
+    uint32_t numbers = 0;
+    for (int round = 0; round < 3; round++, numbers += 32) {
+        offer(32, 0);
+        EXPECT_EQ(weir_worker_step(w.get(), 0), WEIR_STEP_BUSY);
+        EXPECT_EQ(fetch(0, 64, numbers), 32u); /* nobody takes the copies: 64 fit, 32 are dropped */
+    }
+    EXPECT_EQ(weir_counter_read(&w->copied), 96u);
+    EXPECT_EQ(weir_counter_read(&counts[0]), 96u);
+    EXPECT_EQ(weir_counter_read(&w->tee.outputs[0].pushed), 64u);
+    EXPECT_EQ(weir_counter_read(&w->tee.outputs[0].refused), 32u);
+    EXPECT_EQ(weir_counter_read(&w->held), 0u);
+    EXPECT_EQ(fetch(1, 64, 0), 64u) << "in order";
+    EXPECT_EQ(home(), POOL);
+}
+
+TEST_F(Worker, WithoutAFreePacketThereIsNoCopyAndTheOriginalGoesOn)
+{
+    w->env.copies = &w->copies;
+    Owned<weir_stage> tee = zeroed<weir_stage>();
+    weir_counter counts[2] = {};
+    tee->def = &weir_stage_tee;
+    tee->env = &w->env;
+    tee->counts = counts;
+    w->stages = tee.get();
+    w->n_stages = 1;
+    offer(10, 0);
+    std::vector<rte_mbuf *> all(home());
+    ASSERT_TRUE(weir_mbuf_take(mempool, all.data(), (unsigned)all.size()));
+    EXPECT_EQ(weir_worker_step(w.get(), 0), WEIR_STEP_BUSY);
+    EXPECT_EQ(fetch(0, 64, 0), 10u);
+    EXPECT_EQ(weir_counter_read(&counts[1]), 10u);
+    EXPECT_EQ(weir_counter_read(&w->copied), 0u);
+    rte_pktmbuf_free_bulk(all.data(), (unsigned)all.size());
+    EXPECT_EQ(home(), POOL);
+}
+
 TEST_F(Worker, BlockKeepsABoundedRemainderStopsReceivingAndLosesNothing)
 {
     offer(200, 0);
@@ -169,7 +224,7 @@ TEST_F(Worker, ABlockedDestinationHoldsUpTheOthersButKeepsTheirOrder)
 
 TEST_F(Worker, WithoutShardsEachBatchGoesToTheNextInTurn)
 {
-    w->deals = true;
+    w->out.deals = true;
     offer(2 * 32 + 10, 0); /* of one hash */
     while (weir_worker_step(w.get(), 0) == WEIR_STEP_BUSY) {
     }
@@ -182,8 +237,8 @@ TEST_F(Worker, WithoutShardsEachBatchGoesToTheNextInTurn)
 TEST_F(Worker, DealtBatchesThatAreRefusedAreKeptOrCounted)
 {
     for (bool drop : {false, true}) {
-        w->deals = true;
-        w->drop_when_full = drop;
+        w->out.deals = true;
+        w->out.drop_when_full = drop;
         offer(250, 0);
         while (weir_worker_step(w.get(), 0) == WEIR_STEP_BUSY) {
         }
@@ -246,7 +301,7 @@ TEST_F(Worker, ABlockedWorkerHasGivenBackItsInbox)
 
 TEST_F(Worker, DropCountsWhatTheInboxRefuses)
 {
-    w->drop_when_full = true;
+    w->out.drop_when_full = true;
     offer(200, 0);
     while (weir_worker_step(w.get(), 0) == WEIR_STEP_BUSY) {
     }
