@@ -451,7 +451,7 @@ static void load_follows(struct loader *l, struct weir_config_port *port, int in
     const struct weir_value *v = &port->keys[WEIR_PORT_LINK_FOLLOWS];
     port->follows = v->set ? find_port(l->draft.config, v->text) : -1;
     if (v->set && port->follows < 0)
-        complain_nobody(l, index, v->text, "port", false);
+        complain_nobody(l, index, v->text, "port");
 }
 
 static void load_port(struct loader *l, struct weir_config_port *port, int map)
