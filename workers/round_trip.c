@@ -32,9 +32,8 @@ static bool wait_for(const struct court *c, uint32_t turn)
     return true;
 }
 
-static int serve(void *court)
+static void trips(struct court *c)
 {
-    struct court *c = court;
     uint32_t turn = 0;
     for (c->samples = 0; c->samples < SAMPLES; c->samples++) {
         uint64_t start = rte_rdtsc();
@@ -42,10 +41,16 @@ static int serve(void *court)
             weir_word_publish(&c->turn, turn + 1);
             turn += 2;
             if (!wait_for(c, turn))
-                return 0;
+                return;
         }
         c->trip[c->samples] = (rte_rdtsc() - start) / TRIPS;
     }
+}
+
+static int serve(void *court)
+{
+    trips(court);
+    weir_unseen_release(court); /* to measure(); EAL does the hand-over */
     return 0;
 }
 
@@ -74,6 +79,7 @@ static uint64_t measure(const struct weir_worker *from, const struct weir_worker
     if (result != 0)
         return 0;
     rte_eal_wait_lcore(from->lcore);
+    weir_unseen_acquire(&c);
     qsort(c.trip, c.samples, sizeof c.trip[0], compare);
     return c.trip[c.samples / 2];
 }
