@@ -45,6 +45,12 @@ static json_t *words(const char *const *list)
     return json_pack("{s:o}", "enum", to);
 }
 
+static json_t *names(void)
+{
+    return json_pack(
+        "{s:s,s:{s:s},s:i,s:b}", "type", "array", "items", "type", "string", "minItems", 1, "uniqueItems", 1);
+}
+
 static json_t *value(const struct weir_key_row *row)
 {
     switch (row->type) {
@@ -69,6 +75,8 @@ static json_t *value(const struct weir_key_row *row)
         return any_of(json_pack("{s:b}", "const", 0), text("^(off|.+:[0-9]{1,5})$"));
     case WEIR_TYPE_STRING:
         return json_pack("{s:[s,s,s]}", "type", "string", "integer", "number");
+    case WEIR_TYPE_CLASSES:
+        return names();
     case WEIR_TYPE_LIST:
     case WEIR_TYPE_MAP:
     case WEIR_TYPE_POOL:
@@ -155,12 +163,19 @@ static json_t *stage(const struct weir_key_table *tables)
 static json_t *pool(const struct weir_key_table *stages)
 {
     json_t *to = map(weir_pool_rows), *properties = json_object_get(to, "properties");
-    json_object_set_new(properties, "from",
-        json_pack("{s:s,s:{s:s},s:i,s:b}", "type", "array", "items", "type", "string", "minItems", 1,
-            "uniqueItems", 1));
+    json_object_set_new(properties, "from", names());
     json_object_set_new(properties, "stages",
         json_pack("{s:s,s:o,s:i}", "type", "array", "items", stage(stages), "minItems", 1));
     return to;
+}
+
+/* A list, whose order counts, of maps with one key. */
+static json_t *classes(void)
+{
+    json_t *one = named(map(weir_class_rows));
+    json_object_set_new(one, "maxProperties", json_integer(1));
+    return json_pack(
+        "{s:s,s:o,s:i,s:i}", "type", "array", "items", one, "minItems", 1, "maxItems", WEIR_CLASSES_LIMIT);
 }
 
 void weir_write_schema(const struct weir_vocabulary *vocabulary, FILE *to)
@@ -169,6 +184,7 @@ void weir_write_schema(const struct weir_vocabulary *vocabulary, FILE *to)
     json_object_set_new(schema, "$schema", json_string("https://json-schema.org/draft/2020-12/schema"));
     json_object_set_new(schema, "title", json_string("weir " WEIR_VERSION ", configuration file"));
     json_object_set_new(properties, "ports", named(port(vocabulary->port_kinds)));
+    json_object_set_new(properties, "classes", classes());
     json_object_set_new(properties, "pools", named(pool(vocabulary->stages)));
     json_dumpf(schema, to, JSON_INDENT(2) | JSON_SORT_KEYS);
     json_decref(schema);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/classifier.h"
 #include "dataplane/port.h"
 #include "dataplane/stage.h"
 
@@ -14,11 +15,8 @@ static const struct later {
     const char *key;   /* NULL = all of it */
     const char *help;
 } later_stages[] = {
-    {"classify", NULL, "first matching class"},
     {"tag", NULL, "write a tenant or class from a table"},
     {"aggregate", NULL, "sums by key"},
-    {"admit", "except", "classes that are not limited"},
-    {"admit", "mode", "observe or enforce"},
     {"meter", "active", "active time-out"},
     {"meter", "records", "export of flow records"},
     {NULL, NULL, NULL},
@@ -40,6 +38,7 @@ static const enum weir_key_type types[] = {
     [WEIR_PARAM_SIZE] = WEIR_TYPE_SIZE,
     [WEIR_PARAM_POOL] = WEIR_TYPE_POOL,
     [WEIR_PARAM_PORT_MAP] = WEIR_TYPE_PORT_MAP,
+    [WEIR_PARAM_CLASSES] = WEIR_TYPE_CLASSES,
 };
 
 static void *checked(void *memory)
@@ -66,7 +65,10 @@ static const struct weir_key_row *rows(
             .min = params[i].min,
             .max = params[i].max,
             .words = params[i].words,
+            .optional = params[i].type == WEIR_PARAM_CLASSES || params[i].only_with[0] != NULL,
             .needs_order = params[i].needs_order,
+            .by_class = params[i].by_class,
+            .only_with = {params[i].only_with[0], params[i].only_with[1]},
             .reload = params[i].reload,
             .help = params[i].help};
     for (const struct later *l = later; l->table != NULL; l++)
@@ -99,6 +101,7 @@ static const struct weir_key_table *stages(void)
         to[i] = (struct weir_key_table){.name = d->name,
             .help = d->help,
             .rows = rows(d->name, d->params, later_stages),
+            .makes_class = d->makes_class,
             .makes_key = d->makes_key,
             .needs_key = d->needs_key,
             .keyed = d->keyed,
@@ -136,6 +139,7 @@ const struct weir_vocabulary *weir_vocabulary(void)
 {
     static struct weir_vocabulary all;
     if (all.stages == NULL)
-        all = (struct weir_vocabulary){.stages = stages(), .port_kinds = port_kinds()};
+        all = (struct weir_vocabulary){
+            .stages = stages(), .port_kinds = port_kinds(), .check_match = weir_match_check};
     return &all;
 }

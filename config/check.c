@@ -43,6 +43,11 @@ static bool makes_key(const struct weir_key_table *t)
     return t->makes_key;
 }
 
+static bool makes_class(const struct weir_key_table *t)
+{
+    return t->makes_class;
+}
+
 /* ---- a pool by itself ---- */
 
 static void check_inbox(const struct weir_draft *d, uint32_t i)
@@ -140,6 +145,19 @@ static void check_workers(const struct weir_draft *d, uint32_t i)
             pool->name, pool->workers);
 }
 
+/* The value with which a stage needs the class of each packet, or NULL, and its row. */
+static const struct weir_value *class_needed(
+    const struct weir_config_stage *s, const struct weir_key_row **row)
+{
+    *row = s->table->rows;
+    for (const struct weir_value *v = s->values; v != NULL && *row != NULL && (*row)->key != NULL;
+         ++*row, v++)
+        if (v->classes != NULL ||
+            ((*row)->by_class != NULL && v->set && strcmp(v->text, (*row)->by_class) == 0))
+            return v;
+    return NULL;
+}
+
 static void check_stages(const struct weir_draft *d, uint32_t i)
 {
     const struct weir_config_pool *pool = pool_at(d, i);
@@ -162,6 +180,11 @@ static void check_stages(const struct weir_draft *d, uint32_t i)
                 "flow`, or write `workers: 1`",
                 s->table->name, pool->name, pool->workers,
                 pool->fed_by_ports ? "put it in a pool behind, with" : "write");
+        const struct weir_key_row *row;
+        if (pool->workers > 1 && class_needed(s, &row) != NULL && row->by_class != NULL)
+            weir_complain(d->complaints, s->place,
+                "`%s: %s` holds a class to one limit, and pool `%s` has %u workers; write `workers: 1`",
+                row->key, row->by_class, pool->name, pool->workers);
     }
 }
 
@@ -399,46 +422,119 @@ static void reorder(struct weir_draft *d, const uint32_t *order)
 
 /* ---- what flows where; pools in order ---- */
 
-static void complain_no_key(
-    const struct weir_draft *d, struct weir_place place, const char *what, const char *where)
+static void complain_unknown(const struct weir_draft *d, struct weir_place place, const char *what,
+    const char *needed, const char *where, bool (*finds)(const struct weir_key_table *))
 {
     FILE *to = weir_complaint_begin(d->complaints, place);
     fprintf(to,
-        "`%s` needs the flow of each packet, which nothing before it has found%s; put one of these before "
+        "`%s` needs the %s of each packet, which nothing before it has found%s; put one of these before "
         "it: ",
-        what, where);
-    write_stages(d, makes_key, to);
+        what, needed, where);
+    write_stages(d, finds, to);
     weir_complaint_end(d->complaints);
+}
+
+/* The name of a pool that feeds `i` and whose packets lack what `has` says, as ` on the way through …`. */
+static bool on_every_way(const struct weir_draft *d, uint32_t i, bool (*has)(const struct weir_draft_known *),
+    char where[WEIR_NAME_BYTES_MAX + 32])
+{
+    const struct weir_config_pool *pool = pool_at(d, i);
+    *where = '\0';
+    for (uint32_t k = 0; !pool->fed_by_ports && k < pool->n_from; k++) {
+        const struct weir_draft_pool *from = &d->pools[pool->from[k]];
+        if (has(pool_at(d, pool->from[k])->tee == (int32_t)i ? &from->copies : &from->packets))
+            continue;
+        snprintf(
+            where, WEIR_NAME_BYTES_MAX + 32, " on the way through `%s`", pool_at(d, pool->from[k])->name);
+        return false;
+    }
+    return !pool->fed_by_ports;
+}
+
+static bool has_key(const struct weir_draft_known *k)
+{
+    return k->key;
+}
+
+static bool has_class(const struct weir_draft_known *k)
+{
+    return k->class;
 }
 
 static void check_keys(const struct weir_draft *d, uint32_t i)
 {
     const struct weir_config_pool *pool = pool_at(d, i);
     struct weir_draft_pool *draft = &d->pools[i];
-    char where[WEIR_NAME_BYTES_MAX + 32] = "";
-    bool has_key = !pool->fed_by_ports;
-    for (uint32_t k = 0; !pool->fed_by_ports && k < pool->n_from; k++) {
-        const struct weir_draft_pool *from = &d->pools[pool->from[k]];
-        bool has = pool_at(d, pool->from[k])->tee == (int32_t)i ? from->copies_have : from->has_key;
-        if (has_key && !has)
-            snprintf(where, sizeof where, " on the way through `%s`", pool_at(d, pool->from[k])->name);
-        has_key = has_key && has;
-    }
-    if (!has_key && written(&draft->values[WEIR_POOL_SHARD_BY]) && pool->shard_by == WEIR_SHARD_BY_FLOW) {
-        complain_no_key(d, draft->values[WEIR_POOL_SHARD_BY].place, "shard-by: flow", where);
-        has_key = true; /* said once is enough for what comes behind */
+    char where[WEIR_NAME_BYTES_MAX + 32];
+    bool found = on_every_way(d, i, has_key, where);
+    if (!found && written(&draft->values[WEIR_POOL_SHARD_BY]) && pool->shard_by == WEIR_SHARD_BY_FLOW) {
+        complain_unknown(
+            d, draft->values[WEIR_POOL_SHARD_BY].place, "shard-by: flow", "flow", where, makes_key);
+        found = true; /* said once is enough for what comes behind */
     }
     for (uint32_t k = 0; k < pool->n_stages; k++) {
         const struct weir_config_stage *s = &pool->stages[k];
-        if (s->table->needs_key && !has_key) {
-            complain_no_key(d, s->place, s->table->name, where);
-            has_key = true;
+        if (s->table->needs_key && !found) {
+            complain_unknown(d, s->place, s->table->name, "flow", where, makes_key);
+            found = true;
         }
-        has_key |= s->table->makes_key;
+        found |= s->table->makes_key;
         if (weir_table_is(s->table, WEIR_TYPE_POOL))
-            draft->copies_have = has_key;
+            draft->copies.key = found;
     }
-    draft->has_key = has_key;
+    draft->packets.key = found;
+}
+
+static void check_classes(const struct weir_draft *d, uint32_t i)
+{
+    const struct weir_config_pool *pool = pool_at(d, i);
+    char where[WEIR_NAME_BYTES_MAX + 32];
+    bool found = on_every_way(d, i, has_class, where);
+    for (uint32_t k = 0; k < pool->n_stages; k++) {
+        const struct weir_config_stage *s = &pool->stages[k];
+        const struct weir_key_row *row;
+        if (!found && class_needed(s, &row) != NULL) {
+            complain_unknown(d, s->place, s->table->name, "class", where, makes_class);
+            found = true;
+        }
+        found |= s->table->makes_class;
+        if (s->table->makes_class && d->config->n_classes == 0)
+            weir_complain(d->complaints, s->place,
+                "`%s` has no classes to look for; write `classes`, or remove it", s->table->name);
+        if (weir_table_is(s->table, WEIR_TYPE_POOL))
+            d->pools[i].copies.class = found;
+    }
+    d->pools[i].packets.class = found;
+}
+
+/* Classes that no stage finds are a slip of the pen: nothing of what they say would happen. */
+static void check_classes_used(const struct weir_draft *d)
+{
+    bool found = d->config->n_classes == 0, limited = false;
+    const struct weir_key_row *row;
+    for (uint32_t i = 0; i < d->config->n_pools; i++) {
+        for (uint32_t k = 0; k < pool_at(d, i)->n_stages; k++) {
+            const struct weir_config_stage *s = &pool_at(d, i)->stages[k];
+            found |= s->table->makes_class;
+            limited |= class_needed(s, &row) != NULL && row->by_class != NULL;
+        }
+    }
+    for (uint32_t i = 0; i < d->config->n_classes; i++) {
+        const struct weir_config_class *class = &d->config->classes[i];
+        if (!found) {
+            FILE *to = weir_complaint_begin(d->complaints, class->place);
+            fprintf(to,
+                "class `%s` is found by no stage; remove it, or put one of these into a pool: ", class->name);
+            write_stages(d, makes_class, to);
+            weir_complaint_end(d->complaints);
+        } else if (class->values != NULL && class->values[WEIR_CLASS_RATE].number != 0 && !limited) {
+            weir_complain(d->complaints, class->values[WEIR_CLASS_RATE].place,
+                "class `%s` has a rate that nothing holds it to; put `admit: {per: class}` behind the stage "
+                "that "
+                "finds it, or remove the rate",
+                class->name);
+        }
+    }
 }
 
 static void check_port_map(const struct weir_draft *d, uint32_t i, const struct weir_config_stage *s)
@@ -518,12 +614,14 @@ void weir_check(struct weir_draft *d)
     find_consumers(d);
     check_links(d);
     check_ports_used(d);
+    check_classes_used(d);
     check_limits(d);
     if (!sort(d, order))
         return;
     for (uint32_t i = 0; i < n; i++) {
         check_end(d, order[i]);
         check_keys(d, order[i]);
+        check_classes(d, order[i]);
         check_reach(d, order[i]);
         check_order(d, order[i]);
     }

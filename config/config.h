@@ -29,6 +29,7 @@ enum weir_key_type {
     WEIR_TYPE_WORKERS,  /* N or A-B: number = low, high */
     WEIR_TYPE_CPUS,     /* CPU list `0-3,8,!2` or `auto`: text */
     WEIR_TYPE_LISTEN,   /* ADDRESS:PORT or `off`: text */
+    WEIR_TYPE_CLASSES,  /* list of classes: classes */
     WEIR_TYPE_LIST,     /* list of names */
     WEIR_TYPE_MAP,      /* a map with its own keys */
     WEIR_TYPE_POOL,     /* the whole value of a stage is the name of a pool; table key "*" */
@@ -43,6 +44,8 @@ struct weir_key_row {
     uint64_t min, max;        /* 0,0 = no bound */
     const char *const *words; /* NULL-terminated */
     const char *needs_order;  /* stages only: the word with which it needs the packets of a flow in order */
+    const char *by_class;     /* stages only: the word with which it keeps state of each class */
+    const char *only_with[2]; /* stages only: key and word beside which this key means something */
     bool reload;              /* else restart */
     const char *help;
     const char *not_yet; /* known to the grammar, not to this version: text of the error; NULL = works */
@@ -55,7 +58,7 @@ struct weir_key_table {
     const struct weir_key_row *rows; /* ends with key NULL; may be NULL */
     const char *not_yet;             /* the whole stage or kind is not in this version */
     /* stages only */
-    bool makes_key, needs_key, keyed, ports_only, terminal;
+    bool makes_class, makes_key, needs_key, keyed, ports_only, terminal;
     bool sends_back;                                  /* through the port that a packet came from */
     bool string;                                      /* port kinds only: the value is one string, no map */
     bool (*check)(const char *text, FILE *complaint); /* of that string; NULL = any may be right */
@@ -67,6 +70,7 @@ struct weir_key_table {
 struct weir_vocabulary {
     const struct weir_key_table *stages; /* end with name NULL */
     const struct weir_key_table *port_kinds;
+    bool (*check_match)(const char *text, FILE *complaint); /* the expression of a class */
 };
 
 /* ---- the configuration ---- */
@@ -89,6 +93,8 @@ struct weir_value {
     char *text;                   /* STRING CPUS LISTEN; and the text as written of the rest */
     struct weir_port_pair *pairs; /* PORT_MAP */
     uint32_t n_pairs;
+    uint32_t *classes; /* CLASSES: 0 = `other`, n = the n-th of the configuration */
+    uint32_t n_classes;
     struct weir_place place;
 };
 
@@ -106,6 +112,12 @@ struct weir_config_port {
 struct weir_config_stage {
     const struct weir_key_table *table;
     struct weir_value *values; /* table->rows order */
+    struct weir_place place;
+};
+
+struct weir_config_class {
+    char *name;
+    struct weir_value *values; /* weir_class_rows order */
     struct weir_place place;
 };
 
@@ -147,6 +159,8 @@ struct weir_config {
     uint64_t stop_after_ns; /* 0 = never */
     struct weir_config_port *ports;
     uint32_t n_ports;
+    struct weir_config_class *classes; /* first match wins; the rest is class `other` */
+    uint32_t n_classes;
     struct weir_config_pool *pools; /* topologically sorted: a pool stands after all that feed it */
     uint32_t n_pools;
 };

@@ -62,7 +62,11 @@ static const char head[] =
     "   `sink` that does not check the order; a `sink` in it or behind it cannot check the order. A pool fed "
     "by ports has at\n"
     "   most one worker a port.\n"
-    "7. Names of ports and pools are 1 to 32 letters, digits, `_` and `-`, and no two are alike.\n"
+    "7. A stage that limits or excepts **classes** needs a stage that *finds the class* before it on every "
+    "way, and "
+    "`per: class`\n"
+    "   a pool of one worker, so that a class has one limit there.\n"
+    "8. Names of ports, pools and classes are 1 to 32 letters, digits, `_` and `-`, and no two are alike.\n"
     "\n"
     "Anchors and aliases work. Limits: %d ports, %d stages a pool, %d workers in all, %d of them "
     "transmitting.\n"
@@ -85,6 +89,18 @@ static const char head[] =
     "version reads\n"
     "the file only at the start.\n";
 
+static const char classes_help[] = "\nAlternatives joined by `or` and made of `arp`, `ip`, `ip6`, `tcp`, "
+                                   "`udp`, `sctp`, `icmp`, `icmp6`, `igmp`,\n"
+                                   "`ether proto N`, `ip proto N`, `ip6 proto N` and `[tcp|udp|sctp] "
+                                   "[src|dst] port N` (numbers, no names) are\n"
+                                   "looked up in one table, however many classes there are. Everything else "
+                                   "is compiled into one program, and costs\n"
+                                   "the more, the more of it there is; a packet runs through it at most "
+                                   "once, and not at all where the table has found\n"
+                                   "an earlier class. `port` of libpcap sees neither later fragments nor "
+                                   "what IPv6 extension headers hide. The name of\n"
+                                   "a host in an expression is looked up once, when the file is read.\n";
+
 static const struct {
     const char *name;
     bool number; /* of a quantity: has units */
@@ -99,6 +115,7 @@ static const struct {
     [WEIR_TYPE_WORKERS] = {"count", false},
     [WEIR_TYPE_CPUS] = {"cpus", false},
     [WEIR_TYPE_LISTEN] = {"listen", false},
+    [WEIR_TYPE_CLASSES] = {"list", false},
     [WEIR_TYPE_LIST] = {"list", false},
     [WEIR_TYPE_MAP] = {"map", false},
     [WEIR_TYPE_POOL] = {"pool", false},
@@ -166,6 +183,7 @@ static void write_properties(const struct weir_key_table *t, FILE *to)
         bool has;
         const char *text;
     } properties[] = {
+        {t->makes_class, "finds the class"},
         {t->makes_key, "finds the flow"},
         {t->needs_key, "reads the flow"},
         {t->keyed, "state of each flow"},
@@ -212,6 +230,13 @@ void weir_config_document(const struct weir_vocabulary *vocabulary, FILE *to)
     fputs("\n## Ports\n\n`ports: {NAME: {KIND: …}}`, with exactly one kind.\n", to);
     write_rows(weir_port_rows, to);
     write_tables("Port kind", vocabulary->port_kinds, to);
+    fprintf(to,
+        "\n## Classes\n\n`classes: [{NAME: {match: …}}, …]`; the first that matches is the class of a "
+        "packet, and "
+        "what none matches is\n`other`. A stage `classify` finds the class. Up to %d classes.\n",
+        WEIR_CLASSES_LIMIT);
+    write_rows(weir_class_rows, to);
+    fputs(classes_help, to);
     fputs("\n## Pools\n\n`pools: {NAME: {from: […], stages: […], …}}`.\n", to);
     write_rows(weir_pool_rows, to);
     fputs("\nIn a later version: `workers: A-B`, `on-full: shed`, `shard-by: tenant`.\n", to);

@@ -7,15 +7,20 @@
 #include "config/config.h"
 #include "config/key_table.h"
 
+/* What was found of a packet. */
+struct weir_draft_known {
+    bool key; /* its flow */
+    bool class;
+};
+
 /* Beside each weir_config_pool, with what the result no longer needs. */
 struct weir_draft_pool {
     struct weir_value values[WEIR_POOL_KEYS]; /* of the scalar keys */
     struct weir_place *from_places;           /* of each item of `from` */
     bool from_known;                          /* `from` was read without a mistake */
     /* check.c */
-    int32_t consumer; /* pool that this one feeds, -1 = none */
-    bool has_key;     /* every packet that leaves has its flow */
-    bool copies_have; /* and every copy that leaves by the `tee` */
+    int32_t consumer;                        /* pool that this one feeds, -1 = none */
+    struct weir_draft_known packets, copies; /* of every packet that leaves; that leaves by the `tee` */
     int32_t reorders; /* pool on the way here, or this one, that reorders a flow, -1 = none */
 };
 

@@ -21,6 +21,7 @@ static const char *const log_words[] = {"error", "warning", "notice", "info", "d
 static const char *const shard_by_words[] = {"none", "flow", NULL};
 static const char *const on_full_words[] = {"block", "drop", NULL};
 static const char *const order_words[] = {"relaxed", NULL};
+static const char *const frame_words[] = {"untagged", "raw", NULL};
 
 const struct weir_key_row weir_top_rows[] = {
     [WEIR_TOP_VERSION] =
@@ -45,6 +46,10 @@ const struct weir_key_row weir_top_rows[] = {
     [WEIR_TOP_PORTS] = {.key = "ports",
         .type = WEIR_TYPE_MAP,
         .help = "Where packets enter and leave, by name."},
+    [WEIR_TOP_CLASSES] = {.key = "classes",
+        .type = WEIR_TYPE_LIST,
+        .optional = true,
+        .help = "Groups of packets; the first that matches a packet is its class, the rest is `other`."},
     [WEIR_TOP_POOLS] = {.key = "pools", .type = WEIR_TYPE_MAP, .help = "Who works on packets, by name."},
     [WEIR_TOP_LISTEN] = {.key = "listen",
         .type = WEIR_TYPE_LISTEN,
@@ -69,10 +74,6 @@ const struct weir_key_row weir_top_rows[] = {
         .max = YEAR,
         .help = "Stop after so long. Not written: run until a signal or the end of all input."},
     {.key = "tables", .type = WEIR_TYPE_MAP, .help = "Tenants and other look-ups.", .not_yet = later},
-    {.key = "classes",
-        .type = WEIR_TYPE_LIST,
-        .help = "Groups of packets, first match wins.",
-        .not_yet = later},
     {.key = "exports",
         .type = WEIR_TYPE_MAP,
         .help = "Flow records to files and collectors.",
@@ -146,6 +147,35 @@ const struct weir_key_row weir_pool_rows[] = {
         .help = "Classes that this pool takes of one that two share.",
         .not_yet = later},
     {.key = "deadline", .type = WEIR_TYPE_DURATION, .help = "Drop packets that are older.", .not_yet = later},
+    {.key = NULL},
+};
+
+const struct weir_key_row weir_class_rows[] = {
+    [WEIR_CLASS_MATCH] = {.key = "match",
+        .type = WEIR_TYPE_STRING,
+        .help = "Which packets: an expression of libpcap, see pcap-filter(7)."},
+    [WEIR_CLASS_FRAME] = {.key = "frame",
+        .type = WEIR_TYPE_WORD,
+        .unset = "untagged",
+        .words = frame_words,
+        .help = "What the expression sees. untagged: the frame as if it had no VLAN tags, so that `udp` also "
+                "finds UDP behind them; raw: the frame as it came, for expressions with `vlan`."},
+    [WEIR_CLASS_PRIORITY] = {.key = "priority",
+        .type = WEIR_TYPE_COUNT,
+        .unset = "4",
+        .max = 7,
+        .help =
+            "0 is control, which is never shed, 7 is shed first; `other` has 7. Only `on-full: shed` of a "
+            "later version reads it."},
+    [WEIR_CLASS_RATE] = {.key = "rate",
+        .type = WEIR_TYPE_RATE,
+        .unset = "max",
+        .help = "Limit of the class in a stage `admit: {per: class}`; max = none."},
+    [WEIR_CLASS_BURST] = {.key = "burst",
+        .type = WEIR_TYPE_BYTES,
+        .unset = "0",
+        .max = UINT64_C(1) << 30,
+        .help = "How much of the class may come at once; as `burst` of stage `admit`."},
     {.key = NULL},
 };
 
@@ -440,6 +470,7 @@ void weir_row_write_allowed(const struct weir_key_row *row, FILE *to)
     case WEIR_TYPE_LISTEN:
         fputs("`off`, IPV4:PORT, [IPV6]:PORT", to);
         break;
+    case WEIR_TYPE_CLASSES:
     case WEIR_TYPE_LIST:
         fputs("a list", to);
         break;

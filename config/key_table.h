@@ -17,6 +17,8 @@ extern "C" {
 #define WEIR_POOLS_LIMIT WEIR_WORKERS_LIMIT
 #define WEIR_STAGES_LIMIT 64
 #define WEIR_NAME_BYTES_MAX 32
+#define WEIR_CLASSES_LIMIT 255 /* a descriptor has 8 bits for it, and one value is `other` */
+#define WEIR_CLASS_OTHER "other"
 
 /* The working rows of each table come first, in the order of its enum; then those to come. */
 enum weir_top_key {
@@ -26,6 +28,7 @@ enum weir_top_key {
     WEIR_TOP_MEMORY,
     WEIR_TOP_CPUS,
     WEIR_TOP_PORTS,
+    WEIR_TOP_CLASSES,
     WEIR_TOP_POOLS,
     WEIR_TOP_LISTEN,
     WEIR_TOP_LOG,
@@ -44,7 +47,16 @@ enum weir_pool_key {
     WEIR_POOL_ORDER,
     WEIR_POOL_KEYS
 };
-extern const struct weir_key_row weir_top_rows[], weir_port_rows[], weir_pool_rows[]; /* end with key NULL */
+enum weir_class_key {
+    WEIR_CLASS_MATCH,
+    WEIR_CLASS_FRAME,
+    WEIR_CLASS_PRIORITY,
+    WEIR_CLASS_RATE,
+    WEIR_CLASS_BURST,
+};
+enum weir_frame { WEIR_FRAME_UNTAGGED, WEIR_FRAME_RAW };
+/* End with key NULL. */
+extern const struct weir_key_row weir_top_rows[], weir_port_rows[], weir_pool_rows[], weir_class_rows[];
 
 size_t weir_rows_count(const struct weir_key_row *); /* NULL = 0 */
 const struct weir_key_row *weir_row_find(const struct weir_key_row *, const char *key);

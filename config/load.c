@@ -233,7 +233,7 @@ static bool match_keys(
 static bool is_scalar_type(enum weir_key_type type)
 {
     return type != WEIR_TYPE_LIST && type != WEIR_TYPE_MAP && type != WEIR_TYPE_POOL &&
-           type != WEIR_TYPE_PORT_MAP;
+           type != WEIR_TYPE_PORT_MAP && type != WEIR_TYPE_CLASSES;
 }
 
 static void load_written(
@@ -267,11 +267,15 @@ static void load_default(struct loader *l, const struct weir_key_row *row, struc
     value->text = take_text(l, row->unset);
 }
 
+static void load_class_list(struct loader *, const struct weir_key_row *, int list, struct weir_value *);
+
 static struct weir_value *load_values(struct loader *l, const struct weir_key_row *rows, const int *found)
 {
     size_t n = weir_rows_count(rows);
     struct weir_value *values = take(l, n, sizeof *values);
     for (size_t i = 0; i < n; i++) {
+        if (rows[i].type == WEIR_TYPE_CLASSES && found[i] > 0)
+            load_class_list(l, &rows[i], found[i], &values[i]);
         if (rows[i].not_yet != NULL || !is_scalar_type(rows[i].type))
             continue;
         if (found[i] > 0)
@@ -376,7 +380,18 @@ static int32_t find_pool(const struct weir_config *config, const char *name)
     return -1;
 }
 
-static void complain_nobody(struct loader *l, int index, const char *name, const char *what)
+/* The item of that name: 0 = `other`, n = the n-th class; or -1. */
+static int32_t find_class(const struct weir_config *config, const char *name)
+{
+    for (uint32_t i = 0; i < config->n_classes; i++)
+        if (strcmp(config->classes[i].name, name) == 0)
+            return (int32_t)i + 1;
+    return strcmp(name, WEIR_CLASS_OTHER) == 0 ? 0 : -1;
+}
+
+enum { PORT = 1, POOL = 2, CLASS = 4 };
+
+static void complain_nobody(struct loader *l, int index, const char *name, const char *what, unsigned kinds)
 {
     if (!l->names_known)
         return;
@@ -385,12 +400,93 @@ static void complain_nobody(struct loader *l, int index, const char *name, const
     FILE *to = weir_complaint_begin(l->draft.complaints, place_at(l, index));
     fprintf(to, "no %s is named ", what);
     weir_write_quoted(to, name);
-    for (uint32_t i = 0; strstr(what, "port") != NULL && i < config->n_ports; i++)
+    for (uint32_t i = 0; kinds & PORT && i < config->n_ports; i++)
         weir_names_write(&names, config->ports[i].name, to);
-    for (uint32_t i = 0; strstr(what, "pool") != NULL && i < config->n_pools; i++)
+    for (uint32_t i = 0; kinds & POOL && i < config->n_pools; i++)
         weir_names_write(&names, config->pools[i].name, to);
+    for (uint32_t i = 0; kinds & CLASS && i < config->n_classes; i++)
+        weir_names_write(&names, config->classes[i].name, to);
+    if (kinds & CLASS)
+        weir_names_write(&names, WEIR_CLASS_OTHER, to);
     weir_guess_write(&names.guess, to);
     weir_complaint_end(l->draft.complaints);
+}
+
+/* ---- classes ---- */
+
+static char *load_class_name(struct loader *l, int key)
+{
+    const struct weir_config *config = l->draft.config;
+    struct weir_complaints *c = l->draft.complaints;
+    const char *name = word_at(l, key, "name");
+    int32_t same = name != NULL && check_name(l, place_at(l, key), name) ? find_class(config, name) : -1;
+    if (same == 0)
+        weir_complain(
+            c, place_at(l, key), "`%s` is the class of what no other matches; rename this one", name);
+    else if (same > 0)
+        weir_complain(c, place_at(l, key), "class `%s` has the name of the class in line %u; rename one",
+            name, config->classes[same - 1].place.line);
+    return take_text(l, name != NULL ? name : "");
+}
+
+static void load_class(struct loader *l, struct weir_config_class *class, int item)
+{
+    struct pairs pairs = pairs_at(l, item);
+    class->name = take_text(l, "");
+    class->place = place_at(l, item);
+    if (pairs.top - pairs.start != 1) {
+        weir_complain(l->draft.complaints, class->place,
+            "a class is a map with one key, its name, as in {dns: {match: udp port 53}}");
+        return;
+    }
+    class->place = place_at(l, pairs.start->key);
+    class->name = load_class_name(l, pairs.start->key);
+    const struct subject s = {"class", class->name, class->place};
+    int *found = take(l, weir_rows_count(weir_class_rows), sizeof *found);
+    if (!match_keys(l, pairs.start->value, &s, weir_class_rows, found))
+        return;
+    class->values = load_values(l, weir_class_rows, found);
+    const struct weir_value *match = &class->values[WEIR_CLASS_MATCH];
+    if (match->set && l->draft.vocabulary->check_match != NULL) {
+        l->draft.vocabulary->check_match(
+            match->text, weir_complaint_begin(l->draft.complaints, match->place));
+        weir_complaint_end(l->draft.complaints);
+    }
+}
+
+static void load_classes(struct loader *l, int list)
+{
+    struct weir_config *config = l->draft.config;
+    struct items items;
+    if (list <= 0 || !items_at(l, list, "classes", "[dns: {match: udp port 53}]", WEIR_CLASSES_LIMIT, &items))
+        return;
+    config->classes = take(l, items.n, sizeof *config->classes);
+    for (; config->n_classes < items.n; config->n_classes++)
+        load_class(l, &config->classes[config->n_classes], items.start[config->n_classes]);
+}
+
+static void load_class_list(
+    struct loader *l, const struct weir_key_row *row, int list, struct weir_value *value)
+{
+    struct items items;
+    if (!items_at(l, list, row->key, "[dns, other]", WEIR_CLASSES_LIMIT + 1, &items))
+        return;
+    value->set = true;
+    value->place = place_at(l, list);
+    value->classes = take(l, items.n, sizeof *value->classes);
+    for (uint32_t i = 0; i < items.n; i++) {
+        const char *name = word_at(l, items.start[i], "class");
+        int32_t class = name == NULL ? -1 : find_class(l->draft.config, name);
+        if (class < 0 && name != NULL)
+            complain_nobody(l, items.start[i], name, "class", CLASS);
+        if (class < 0)
+            continue;
+        for (uint32_t k = 0; k < value->n_classes; k++)
+            if (value->classes[k] == (uint32_t) class)
+                weir_complain(l->draft.complaints, place_at(l, items.start[i]),
+                    "`%s` is written a second time; remove one", name);
+        value->classes[value->n_classes++] = (uint32_t) class;
+    }
 }
 
 /* ---- ports ---- */
@@ -451,7 +547,7 @@ static void load_follows(struct loader *l, struct weir_config_port *port, int in
     const struct weir_value *v = &port->keys[WEIR_PORT_LINK_FOLLOWS];
     port->follows = v->set ? find_port(l->draft.config, v->text) : -1;
     if (v->set && port->follows < 0)
-        complain_nobody(l, index, v->text, "port");
+        complain_nobody(l, index, v->text, "port", PORT);
 }
 
 static void load_port(struct loader *l, struct weir_config_port *port, int map)
@@ -490,9 +586,9 @@ static bool load_pair(struct loader *l, const yaml_node_pair_t *p, struct weir_v
         return false;
     int32_t from_port = find_port(config, from), to_port = find_port(config, to);
     if (from_port < 0)
-        complain_nobody(l, p->key, from, "port");
+        complain_nobody(l, p->key, from, "port", PORT);
     if (to_port < 0)
-        complain_nobody(l, p->value, to, "port");
+        complain_nobody(l, p->value, to, "port", PORT);
     if (from_port < 0 || to_port < 0)
         return false;
     for (uint32_t i = 0; i < value->n_pairs; i++) {
@@ -545,7 +641,7 @@ static struct weir_value *load_pool_name(struct loader *l, int index, bool writt
         return NULL;
     }
     if (pool < 0) {
-        complain_nobody(l, index, name, "pool");
+        complain_nobody(l, index, name, "pool", POOL);
         return NULL;
     }
     struct weir_value *value = take(l, 1, sizeof *value);
@@ -569,6 +665,30 @@ static void complain_unknown_stage(struct loader *l, int index, const char *name
     }
     weir_guess_write(&guess, to);
     weir_complaint_end(l->draft.complaints);
+}
+
+/* A key that means something only beside a word of another: forbidden elsewhere, and there required if it has no default. */
+static void check_company(struct loader *l, const struct subject *s, const struct weir_key_row *rows,
+    const int *found, struct weir_value *values)
+{
+    for (size_t i = 0; i < weir_rows_count(rows); i++) {
+        const char *key = rows[i].only_with[0], *word = rows[i].only_with[1];
+        if (key == NULL)
+            continue;
+        const struct weir_value *other = &values[weir_row_find(rows, key) - rows];
+        if (!other->set)
+            continue;
+        bool beside = strcmp(other->text, word) == 0, written = values[i].place.column != 0;
+        if (!beside && written) {
+            weir_complain(l->draft.complaints, values[i].place,
+                "`%s` means nothing beside `%s: %s`; remove it, or write `%s: %s`", rows[i].key, key,
+                other->text, key, word);
+        } else if (!beside) {
+            values[i].set = false;
+        } else if (found[i] == 0 && !values[i].set) {
+            complain_missing(l, s, &rows[i]);
+        }
+    }
 }
 
 /* A word, or a map with one key. Leaves stage->table NULL after a complaint. */
@@ -615,6 +735,9 @@ static void load_stage(struct loader *l, struct weir_config_stage *stage, int in
                 complain_missing(l, &s, r);
         stage->values = load_values(l, table->rows, found);
     }
+    bool own_form = weir_table_is(table, WEIR_TYPE_POOL) || weir_table_is(table, WEIR_TYPE_PORT_MAP);
+    if (stage->values != NULL && !own_form)
+        check_company(l, &s, table->rows, found, stage->values);
 }
 
 /* ---- pools ---- */
@@ -636,7 +759,7 @@ static bool load_from(
         int32_t other = name == NULL ? -1 : find_pool(config, name);
         if (name == NULL || (port < 0 && other < 0)) {
             if (name != NULL)
-                complain_nobody(l, items.start[i], name, "port or pool");
+                complain_nobody(l, items.start[i], name, "port or pool", PORT | POOL);
             fine = false;
             continue;
         }
@@ -731,6 +854,7 @@ static void load_document(struct loader *l)
     uint32_t before = l->draft.complaints->n + l->draft.complaints->more;
     name_ports(l, found[WEIR_TOP_PORTS]);
     name_pools(l, found[WEIR_TOP_POOLS]);
+    load_classes(l, found[WEIR_TOP_CLASSES]);
     l->names_known = config->n_ports > 0 && config->n_pools > 0;
     l->draft.graph_known = l->names_known && before == l->draft.complaints->n + l->draft.complaints->more;
     for (uint32_t i = 0; i < config->n_ports; i++)

@@ -63,18 +63,32 @@ static void write_value(const struct printer *p, int depth, const char *lead, co
     write_origin(p, column, place);
 }
 
+static void write_class_list(
+    const struct printer *p, int depth, const char *key, const struct weir_value *value)
+{
+    int column = fprintf(p->to, "%*s%s: [", depth * INDENT, "", key);
+    for (uint32_t i = 0; i < value->n_classes; i++)
+        column += fprintf(p->to, "%s%s", i > 0 ? ", " : "",
+            value->classes[i] == 0 ? WEIR_CLASS_OTHER : p->config->classes[value->classes[i] - 1].name);
+    column += fprintf(p->to, "]");
+    write_origin(p, column, value->place);
+}
+
 static void write_values(
     const struct printer *p, int depth, const struct weir_key_row *rows, const struct weir_value *values)
 {
-    for (size_t i = 0; rows != NULL && rows[i].key != NULL; i++)
-        if (values[i].set && values[i].text != NULL)
+    for (size_t i = 0; rows != NULL && rows[i].key != NULL; i++) {
+        if (values[i].set && values[i].classes != NULL)
+            write_class_list(p, depth, rows[i].key, &values[i]);
+        else if (values[i].set && values[i].text != NULL)
             write_value(p, depth, "", rows[i].key, values[i].text, values[i].place);
+    }
 }
 
 static bool any_set(const struct weir_key_row *rows, const struct weir_value *values)
 {
     for (size_t i = 0; rows != NULL && rows[i].key != NULL; i++)
-        if (values[i].set && values[i].text != NULL)
+        if (values[i].set && (values[i].text != NULL || values[i].classes != NULL))
             return true;
     return false;
 }
@@ -146,6 +160,12 @@ void weir_config_print(const struct weir_config *config, FILE *to)
     fputs("ports:\n", to);
     for (uint32_t i = 0; i < config->n_ports; i++)
         write_port(&p, &config->ports[i]);
+    if (config->n_classes > 0)
+        fputs("classes:\n", to);
+    for (uint32_t i = 0; i < config->n_classes; i++) {
+        fprintf(to, "  - %s:\n", config->classes[i].name);
+        write_values(&p, 3, weir_class_rows, config->classes[i].values);
+    }
     fputs("pools:\n", to);
     for (uint32_t i = 0; i < config->n_pools; i++)
         write_pool(&p, &config->pools[i]);

@@ -266,11 +266,6 @@ static void finish_layer2(
         reversed ? WEIR_DESC_REVERSED : 0);
 }
 
-static bool is_tag(uint16_t ether_type)
-{
-    return ether_type == 0x8100 || ether_type == 0x88a8 || ether_type == 0x9100;
-}
-
 static enum weir_parse_reason parse_ethernet(struct walk *w, const uint64_t hash_key[4], struct weir_desc *d)
 {
     enum weir_parse_reason reason = at_hand(w, 14, WEIR_PARSE_FRAME_SHORT, WEIR_PARSE_LINK_BEYOND_CAPTURE);
@@ -278,7 +273,7 @@ static enum weir_parse_reason parse_ethernet(struct walk *w, const uint64_t hash
         return reason;
     uint16_t ether_type = weir_parse_be16(w->frame + 12);
     w->offset = 14;
-    for (unsigned tags = 0; is_tag(ether_type); tags++) {
+    for (unsigned tags = 0; weir_parse_is_tag(ether_type); tags++) {
         if (tags == WEIR_PARSE_TAGS)
             return WEIR_PARSE_VLAN_TOO_DEEP;
         reason = at_hand(w, 4, WEIR_PARSE_VLAN_HEADER_SHORT, WEIR_PARSE_LINK_BEYOND_CAPTURE);

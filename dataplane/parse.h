@@ -116,6 +116,11 @@ static inline uint16_t weir_parse_be16(const uint8_t *p)
     return __builtin_bswap16(weir_parse_u16(p));
 }
 
+static inline bool weir_parse_is_tag(uint16_t ether_type)
+{
+    return ether_type == 0x8100 || ether_type == 0x88a8 || ether_type == 0x9100;
+}
+
 /* Write key and hash. `addresses`, `ports`: the lower endpoint (or fingerprint bits) in the low half. */
 static inline void weir_parse_finish(struct weir_desc *d, const uint64_t hash_key[4], uint64_t addresses,
     uint32_t ports, uint32_t vlan_kind, uint32_t protocol, uint32_t flags)

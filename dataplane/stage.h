@@ -18,6 +18,33 @@ extern "C" {
 
 struct weir_port;
 
+/* ---- classes ---- */
+
+#define WEIR_CLASSES_MAX 256 /* class_id of a descriptor is 8 bits; 0 is `other` */
+
+struct weir_rate {
+    uint64_t per_s; /* packets, or layer-2 bytes, per second; 0 = no limit (the word `max`, or unset) */
+    bool packets;   /* per_s counts packets */
+};
+
+struct weir_class {
+    const char *name;
+    const char *match; /* expression of libpcap; NULL in `other`, which is what no class matches */
+    bool raw;          /* it sees the VLAN tags */
+    uint8_t priority;  /* 0 = control, never shed */
+    struct weir_rate rate;
+    uint64_t burst; /* bytes; 0 = what suits the rate */
+};
+
+struct weir_class_set {
+    uint64_t bits[WEIR_CLASSES_MAX / 64];
+};
+
+static inline bool weir_class_set_has(const struct weir_class_set *s, uint32_t class_id)
+{
+    return s->bits[class_id / 64] >> class_id % 64 & 1;
+}
+
 /* ---- parameters: a table that cli/ hands to the configuration ---- */
 
 enum weir_param_type {
@@ -30,11 +57,7 @@ enum weir_param_type {
     WEIR_PARAM_SIZE, /* struct weir_range of bytes: 64, 64-1500, or a word of words[] (then min = max = 0) */
     WEIR_PARAM_POOL, /* uint64_t; the stage's whole value is the name of a pool, the key is "*" */
     WEIR_PARAM_PORT_MAP, /* struct weir_port_map; the stage's whole map is `port: port`, the key is "*" */
-};
-
-struct weir_rate {
-    uint64_t per_s; /* packets, or layer-2 bytes, per second; 0 = no limit (the word `max`, or unset) */
-    bool packets;   /* per_s counts packets */
+    WEIR_PARAM_CLASSES,  /* struct weir_class_set; a list of names, may be absent */
 };
 
 struct weir_range {
@@ -55,6 +78,9 @@ struct weir_param {
     uint64_t min, max;        /* in the type's unit; 0,0 = no bound */
     const char *const *words; /* NULL-terminated; WORD, and the words that SIZE also takes */
     const char *needs_order;  /* the word with which the stage needs the packets of a flow in order */
+    const char *by_class;     /* the word with which the stage keeps state of each class: one worker */
+    const char *only_with[2]; /* key and word beside which this key means something, and without a default is
+                                 required; {NULL} = always */
     bool reload;              /* may change in a running weir */
     const char *help;
 };
@@ -71,6 +97,8 @@ struct weir_stage_env {
     uint32_t n_ports;
     struct weir_batch
         *copies; /* of this worker: what a `tee` adds, the worker hands over; at most one batch */
+    const struct weir_class *classes;  /* by class_id; [0] is `other` */
+    uint32_t n_classes;                /* at least 1 */
     uint16_t tx_queue[WEIR_PORTS_MAX]; /* by port: this worker's own, if it sends there */
     uint64_t closed_ports; /* a bit each: nothing may be sent there now; changes between batches */
     int socket;            /* NUMA node for memory */
@@ -91,7 +119,8 @@ struct weir_stage {
                                      stage, which is what it sent or consumed: its own count */
     struct weir_counter *drops;  /* packets, def->reasons order */
     struct weir_counter *counts; /* def->counters order; a stage may leave some to one other thread */
-    char *error;                 /* in init, WEIR_STAGE_ERROR_BYTES: why it failed, cause and remedy */
+    struct weir_counter *class_counts; /* of class 0 in def->class_counters order, then of class 1, … */
+    char *error;                       /* in init, WEIR_STAGE_ERROR_BYTES: why it failed, cause and remedy */
 };
 
 #define WEIR_STAGE_ERROR_BYTES 512
@@ -107,13 +136,15 @@ struct weir_stage_def {
     const char *help;
     const struct weir_param *params; /* ends with key NULL; NULL = none */
     size_t params_size;
-    const char *const *reasons;  /* drop reasons, NULL-terminated; NULL = drops nothing */
-    const char *const *counters; /* name, help, name, help, … NULL; NULL = none */
-    bool makes_key;              /* writes hash and key */
-    bool needs_key;              /* reads them */
-    bool keyed;                  /* keeps state per flow: one worker, or a sharded inbox */
-    bool ports_only;             /* legal only in a pool fed by ports */
-    bool terminal;               /* ends a pool that feeds nobody; consumes the whole batch */
+    const char *const *reasons;        /* drop reasons, NULL-terminated; NULL = drops nothing */
+    const char *const *counters;       /* name, help, name, help, … NULL; NULL = none */
+    const char *const *class_counters; /* the same, one of each for every class */
+    bool makes_class;                  /* writes class_id */
+    bool makes_key;                    /* writes hash and key */
+    bool needs_key;                    /* reads them */
+    bool keyed;                        /* keeps state per flow: one worker, or a sharded inbox */
+    bool ports_only;                   /* legal only in a pool fed by ports */
+    bool terminal;                     /* ends a pool that feeds nobody; consumes the whole batch */
     enum weir_sends sends; /* where a terminal stage does not consume but sends: one tx queue a worker */
 
     /* Sizes may depend on the parameters; NULL = 0. */

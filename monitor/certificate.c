@@ -146,7 +146,20 @@ static void add(json_t *sums, const char *key, uint64_t value)
 static void add_counts(json_t *sums, const struct weir_named_count *counts, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        add(sums, counts[i].name, counts[i].value);
+        if (!counts[i].of)
+            add(sums, counts[i].name, counts[i].value);
+}
+
+/* {class: {counter: value}} */
+static void add_class_counts(json_t *classes, const struct weir_named_count *counts, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (!counts[i].of)
+            continue;
+        if (!json_object_get(classes, counts[i].of))
+            json_object_set_new(classes, counts[i].of, json_object());
+        add(json_object_get(classes, counts[i].of), counts[i].name, counts[i].value);
+    }
 }
 
 static json_t *port_tree(const struct weir_snapshot *s)
@@ -167,9 +180,9 @@ static json_t *stage_tree(const struct weir_snapshot *s)
     json_t *list = json_array(), *sums = NULL;
     for (const struct weir_snapshot_stage *g = s->stages; g < s->stages + s->n_stages; g++) {
         if (g == s->stages || g->position != g[-1].position || strcmp(g->pool, g[-1].pool) != 0) {
-            sums = json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:{}, s:{}}", "pool", g->pool, "stage", g->stage,
-                "position", g->position, "workers", 0, "in", (json_int_t)0, "out", (json_int_t)0, "drops",
-                "counters");
+            sums = json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:{}, s:{}, s:{}}", "pool", g->pool, "stage",
+                g->stage, "position", g->position, "workers", 0, "in", (json_int_t)0, "out", (json_int_t)0,
+                "drops", "counters", "classes");
             json_array_append_new(list, sums);
         }
         add(sums, "workers", 1);
@@ -177,6 +190,7 @@ static json_t *stage_tree(const struct weir_snapshot *s)
         add(sums, "out", g->out);
         add_counts(json_object_get(sums, "drops"), g->drops, g->n_drops);
         add_counts(json_object_get(sums, "counters"), g->counts, g->n_counts);
+        add_class_counts(json_object_get(sums, "classes"), g->counts, g->n_counts);
     }
     return list;
 }
@@ -306,6 +320,8 @@ static void print_table(const json_t *rows, const struct column *columns, FILE *
     json_t *row;
     size_t i;
     char text[32];
+    const char *name;
+    json_t *counts;
     for (size_t line = 0; json_array_size(rows) && line <= json_array_size(rows); line++) {
         const json_t *here = line ? json_array_get(rows, line - 1) : NULL;
         int spaces = 2;
@@ -326,6 +342,11 @@ static void print_table(const json_t *rows, const struct column *columns, FILE *
         fputc('\n', to);
         print_counts("dropped: ", json_object_get(here, "drops"), false, to);
         print_counts("", json_object_get(here, "counters"), true, to);
+        json_object_foreach(json_object_get(here, "classes"), name, counts)
+        {
+            snprintf(text, sizeof text, "%.28s: ", name);
+            print_counts(text, counts, false, to);
+        }
     }
 }
 

@@ -327,9 +327,11 @@ static const char *stage_counter(char *name, size_t size, const char *stage, con
     return type;
 }
 
-static const struct weir_named_count *find_count(const struct weir_snapshot_stage *g, const char *name)
+/* From `i` on. */
+static const struct weir_named_count *find_count(
+    const struct weir_snapshot_stage *g, const char *name, uint32_t i)
 {
-    for (uint32_t i = 0; i < g->n_counts; i++)
+    for (; i < g->n_counts; i++)
         if (strcmp(g->counts[i].name, name) == 0)
             return &g->counts[i];
     return NULL;
@@ -341,17 +343,23 @@ static void write_stage_counter(FILE *to, const struct weir_snapshot *s, uint32_
     const char *stage = s->stages[first].stage, *counter = s->stages[first].counts[i].name;
     const char *help = s->stages[first].counts[i].help;
     for (uint32_t k = 0; k < first; k++)
-        if (strcmp(s->stages[k].stage, stage) == 0 && find_count(&s->stages[k], counter))
+        if (strcmp(s->stages[k].stage, stage) == 0 && find_count(&s->stages[k], counter, 0))
             return;
+    if (find_count(&s->stages[first], counter, 0) != &s->stages[first].counts[i])
+        return;
     char name[128];
     const char *type = stage_counter(name, sizeof(name), stage, counter);
     write_header(to, name, type, help ? help : counter);
     for (uint32_t k = first; k < s->n_stages; k++) {
-        const struct weir_named_count *count = find_count(&s->stages[k], counter);
-        if (!count || strcmp(s->stages[k].stage, stage) != 0)
-            continue;
-        write_stage_labels(to, name, &s->stages[k]);
-        fprintf(to, "} %" PRIu64 "\n", count->value);
+        const struct weir_snapshot_stage *g = &s->stages[k];
+        const struct weir_named_count *count =
+            strcmp(g->stage, stage) == 0 ? find_count(g, counter, 0) : NULL;
+        for (; count; count = find_count(g, counter, (uint32_t)(count - g->counts) + 1)) {
+            write_stage_labels(to, name, g);
+            if (count->of)
+                write_label(to, ',', "class", count->of);
+            fprintf(to, "} %" PRIu64 "\n", count->value);
+        }
     }
 }
 
@@ -364,6 +372,15 @@ void weir_metrics_text(const struct weir_snapshot *s, FILE *to)
     for (uint32_t g = 0; g < s->n_stages; g++)
         for (uint32_t i = 0; i < s->stages[g].n_counts; i++)
             write_stage_counter(to, s, g, i);
+}
+
+static void document_counters(FILE *to, const char *stage, const char *const *counters)
+{
+    for (const char *const *c = counters; c && *c; c += 2) {
+        char name[128];
+        const char *type = stage_counter(name, sizeof(name), stage, c[0]);
+        fprintf(to, "| `%s` | %s | %s |\n", name, type, c[1]);
+    }
 }
 
 void weir_metrics_document(FILE *to)
@@ -382,13 +399,13 @@ void weir_metrics_document(FILE *to)
     fputs("\n## What stages count\n\nLabels: " STAGE_LABELS ".\n\n"
           "| Name | Type | Meaning |\n|---|---|---|\n",
         to);
-    for (const struct weir_stage_def *const *stage = weir_stage_list; *stage; stage++) {
-        for (const char *const *c = (*stage)->counters; c && *c; c += 2) {
-            char name[128];
-            const char *type = stage_counter(name, sizeof(name), (*stage)->name, c[0]);
-            fprintf(to, "| `%s` | %s | %s |\n", name, type, c[1]);
-        }
-    }
+    for (const struct weir_stage_def *const *stage = weir_stage_list; *stage; stage++)
+        document_counters(to, (*stage)->name, (*stage)->counters);
+    fputs("\n## What stages count of each class\n\nLabels: " STAGE_LABELS ", class.\n\n"
+          "| Name | Type | Meaning |\n|---|---|---|\n",
+        to);
+    for (const struct weir_stage_def *const *stage = weir_stage_list; *stage; stage++)
+        document_counters(to, (*stage)->name, (*stage)->class_counters);
     fputs("\n## Why packets are dropped\n\nValues of the label `reason`.\n\n| Where | Reasons |\n|---|---|\n",
         to);
     for (const struct weir_stage_def *const *stage = weir_stage_list; *stage; stage++) {

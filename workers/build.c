@@ -20,7 +20,9 @@
 #include "workers/log.h"
 #include "workers/plant.h"
 
-static_assert(WEIR_PORTS_MAX == 64, "config/key_table.h refuses more ports and more transmitting workers");
+static_assert(WEIR_PORTS_MAX == WEIR_PORTS_LIMIT && WEIR_PORTS_MAX == WEIR_TRANSMITTERS_LIMIT &&
+                  WEIR_CLASSES_MAX == WEIR_CLASSES_LIMIT + 1,
+    "the configuration refuses what the data plane has no room for");
 
 /* ---- parameters: values of the configuration into the plain struct of a stage or port kind ---- */
 
@@ -54,6 +56,10 @@ static void fill_param(uint8_t *plain, const struct weir_param *p, const struct 
         break;
     case WEIR_PARAM_PORT_MAP:
         fill_port_map(at, v);
+        break;
+    case WEIR_PARAM_CLASSES:
+        for (uint32_t i = 0; i < v->n_classes; i++)
+            ((struct weir_class_set *)at)->bits[v->classes[i] / 64] |= UINT64_C(1) << v->classes[i] % 64;
         break;
     }
 }
@@ -113,6 +119,26 @@ static bool new_ports(struct weir_runtime *rt)
         rt->mbuf_room = room > rt->mbuf_room ? room : rt->mbuf_room;
         if (port->def->stamped_flows != NULL)
             port->stamped_flows = port->def->stamped_flows(rt->port_params[i]);
+    }
+    return true;
+}
+
+static bool new_classes(struct weir_runtime *rt)
+{
+    const struct weir_config *config = rt->config;
+    rt->n_classes = config->n_classes + 1;
+    rt->classes = calloc(rt->n_classes, sizeof *rt->classes);
+    if (rt->classes == NULL)
+        return false;
+    rt->classes[0] = (struct weir_class){.name = WEIR_CLASS_OTHER, .priority = 7};
+    for (uint32_t i = 0; i < config->n_classes; i++) {
+        const struct weir_value *v = config->classes[i].values;
+        rt->classes[i + 1] = (struct weir_class){.name = config->classes[i].name,
+            .match = v[WEIR_CLASS_MATCH].text,
+            .raw = v[WEIR_CLASS_FRAME].number == WEIR_FRAME_RAW,
+            .priority = (uint8_t)v[WEIR_CLASS_PRIORITY].number,
+            .rate = {.per_s = v[WEIR_CLASS_RATE].number, .packets = v[WEIR_CLASS_RATE].in_packets},
+            .burst = v[WEIR_CLASS_BURST].number};
     }
     return true;
 }
@@ -251,7 +277,7 @@ struct weir_runtime *weir_runtime_new(
     *failed = WEIR_FAILED_CONFIG;
     if (weir_plant_choose() != 0)
         return rt;
-    bool fine = new_ports(rt) && new_pools(rt);
+    bool fine = new_ports(rt) && new_classes(rt) && new_pools(rt);
     if (fine && !look_at_machine(rt, topology))
         return rt;
     if (fine && new_plan(rt)) {
@@ -463,18 +489,21 @@ static bool allocate_stage(
 {
     const struct weir_stage_def *def = shared->def;
     int32_t node = rt->plan->workers[rt->pools[w->pool].first_worker + w->index].node;
-    size_t reasons = 0, counters = 0;
+    size_t reasons = 0, counters = 0, class_counters = 0;
     while (def->reasons != NULL && def->reasons[reasons] != NULL)
         reasons++;
     while (def->counters != NULL && def->counters[counters * 2] != NULL)
         counters++;
+    while (def->class_counters != NULL && def->class_counters[class_counters * 2] != NULL)
+        class_counters++;
     s->def = def;
     s->params = shared->params;
     s->env = &w->env;
     s->trash = &w->trash;
     s->drops = allocate(reasons * sizeof *s->drops, node);
     s->counts = allocate(counters * sizeof *s->counts, node);
-    if (s->drops == NULL || s->counts == NULL)
+    s->class_counts = allocate(class_counters * rt->n_classes * sizeof *s->class_counts, node);
+    if (s->drops == NULL || s->counts == NULL || s->class_counts == NULL)
         return false;
     if (def->worker_size != NULL) {
         s->worker_state = allocate(def->worker_size(s->params, &w->env), node);
@@ -543,6 +572,8 @@ static enum weir_failure build_stages(struct weir_runtime *rt)
             .ports = rt->port_list,
             .n_ports = rt->n_ports,
             .copies = &w->copies,
+            .classes = rt->classes,
+            .n_classes = rt->n_classes,
             .socket = rt->plan->workers[number].node,
             .closed_ports = rt->closed_ports};
         memcpy(w->env.hash_key, rt->hash_key, sizeof rt->hash_key);
@@ -624,6 +655,7 @@ void weir_runtime_free(struct weir_runtime *rt)
     free(rt->watches);
     free(rt->rings);
     free(rt->pools);
+    free(rt->classes);
     free(rt->port_params);
     free(rt->port_stats);
     free(rt->port_list);

@@ -38,17 +38,40 @@ static void take_worker(const struct weir_runtime *rt, uint32_t i, struct weir_s
         .copied = weir_counter_read(&w->copied)};
 }
 
-static struct weir_named_count *take_counts(
-    const char *const *names, const struct weir_counter *values, unsigned step, uint32_t *n)
+static uint32_t count_names(const char *const *names, unsigned step)
 {
-    *n = 0;
-    while (names != NULL && names[*n * step] != NULL)
-        ++*n;
+    uint32_t n = 0;
+    while (names != NULL && names[n * step] != NULL)
+        n++;
+    return n;
+}
+
+static struct weir_named_count *take_drops(const struct weir_stage *s, uint32_t *n)
+{
+    *n = count_names(s->def->reasons, 1);
+    struct weir_named_count *drops = calloc(*n + 1, sizeof *drops);
+    for (uint32_t i = 0; drops != NULL && i < *n; i++)
+        drops[i] =
+            (struct weir_named_count){.name = s->def->reasons[i], .value = weir_counter_read(&s->drops[i])};
+    return drops;
+}
+
+/* Of the whole stage, then of each class: those of one name and class stand where the next class has them, too. */
+static struct weir_named_count *take_counts(
+    const struct weir_runtime *rt, const struct weir_stage *s, uint32_t *n)
+{
+    uint32_t whole = count_names(s->def->counters, 2), of_class = count_names(s->def->class_counters, 2);
+    *n = whole + of_class * rt->n_classes;
     struct weir_named_count *counts = calloc(*n + 1, sizeof *counts);
-    for (uint32_t i = 0; counts != NULL && i < *n; i++)
-        counts[i] = (struct weir_named_count){.name = names[i * step],
-            .help = step == 2 ? names[i * step + 1] : NULL,
-            .value = weir_counter_read(&values[i])};
+    for (uint32_t i = 0; counts != NULL && i < *n; i++) {
+        uint32_t k = i < whole ? i : i - whole;
+        const char *const *name =
+            i < whole ? &s->def->counters[k * 2] : &s->def->class_counters[k % of_class * 2];
+        counts[i] = (struct weir_named_count){.name = name[0],
+            .help = name[1],
+            .of = i < whole ? NULL : rt->classes[k / of_class].name,
+            .value = weir_counter_read(i < whole ? &s->counts[k] : &s->class_counts[k])};
+    }
     return counts;
 }
 
@@ -62,8 +85,8 @@ static bool take_stage(const struct weir_runtime *rt, const struct weir_worker *
         .position = position,
         .consumes = s->def->terminal && s->def->sends == WEIR_SENDS_NOTHING,
         .out = weir_counter_read(&s->out)};
-    to->drops = take_counts(s->def->reasons, s->drops, 1, &to->n_drops);
-    to->counts = take_counts(s->def->counters, s->counts, 2, &to->n_counts);
+    to->drops = take_drops(s, &to->n_drops);
+    to->counts = take_counts(rt, s, &to->n_counts);
     /* After what left it, so that a running stage never shows more out than in. */
     to->in = weir_counter_read(&s->in);
     return to->drops != NULL && to->counts != NULL;

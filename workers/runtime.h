@@ -60,6 +60,8 @@ struct weir_runtime {
     uint32_t ports_epoch;               /* of that */
     uint32_t *ports_told;               /* by worker: epoch */
     uint64_t next_watch_tsc;
+    struct weir_class *classes; /* by class_id; [0] is `other` */
+    uint32_t n_classes;
     struct weir_pool *pools;
     uint32_t n_pools;
     struct weir_topology *topology;

@@ -17,6 +17,7 @@ struct weir_named_count {
     const char *name;
     const char *help; /* may be NULL */
     uint64_t value;
+    const char *of; /* the class it counts, NULL = all */
 };
 
 struct weir_snapshot_port {

@@ -6,6 +6,7 @@
 /* In the order that documentation shows them: as a packet usually meets them. */
 const struct weir_stage_def *const weir_stage_list[] = {
     &weir_stage_validate,
+    &weir_stage_classify,
     &weir_stage_admit,
     &weir_stage_burn,
     &weir_stage_meter,

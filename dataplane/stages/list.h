@@ -9,8 +9,9 @@
 extern "C" {
 #endif
 
-extern const struct weir_stage_def weir_stage_validate, weir_stage_admit, weir_stage_burn, weir_stage_meter,
-    weir_stage_tee, weir_stage_transmit, weir_stage_reflect, weir_stage_write, weir_stage_sink;
+extern const struct weir_stage_def weir_stage_validate, weir_stage_classify, weir_stage_admit,
+    weir_stage_burn, weir_stage_meter, weir_stage_tee, weir_stage_transmit, weir_stage_reflect,
+    weir_stage_write, weir_stage_sink;
 
 #ifdef __cplusplus
 }

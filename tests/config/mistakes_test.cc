@@ -68,6 +68,13 @@ std::string inbox(const std::string &rest)
     return on_g("  in: {from: [g], stages: [validate]}\n  p: {from: [in], " + rest);
 }
 
+/* Classes in line 2, stages of the one pool in line 5. */
+std::string classes(const std::string &list, const std::string &stages = "[classify, sink]")
+{
+    return "version: 1\nclasses: " + list +
+           "\nports: {gen: {generator: {}}}\npools:\n  all: {from: [gen], stages: " + stages + "}\n";
+}
+
 std::string repeated(const std::string &what, int times)
 {
     std::string all;
@@ -255,10 +262,10 @@ const Mistake mistakes[] = {
     /* keys */
     {"AnUnknownKeyAtTheTop", small("memori: auto\n"),
         "t.yaml:5:1: unknown key `memori` in the configuration; allowed: version, seed, name, memory, cpus, "
-        "ports, pools, listen, log, drain-timeout, stop-after; did you mean `memory`?\n"},
+        "ports, classes, pools, listen, log, drain-timeout, stop-after; did you mean `memory`?\n"},
     {"AnUnknownKeyLikeNothing", small("colour: blue\n"),
         "t.yaml:5:1: unknown key `colour` in the configuration; allowed: version, seed, name, memory, cpus, "
-        "ports, pools, listen, log, drain-timeout, stop-after\n"},
+        "ports, classes, pools, listen, log, drain-timeout, stop-after\n"},
     {"AnUnknownKeyOfAPort", port("{vdev: x, speed: 5}"),
         "t.yaml:2:22: unknown key `speed` in port `a`; allowed: generator, file, vdev, interface, "
         "link-follows, mtu\n"},
@@ -273,10 +280,11 @@ const Mistake mistakes[] = {
     {"AKeyOfAStageWithoutKeys", stages("[{bare: {x: 1}}, sink]"),
         "t.yaml:4:39: unknown key `x` in stage `bare`; allowed: no key\n"},
     {"AKeyThatIsProbablyMeantIsNotAlsoMissing", stages("[{admit: {rat: 1Gbps}}, sink]"),
-        "t.yaml:4:40: unknown key `rat` in stage `admit`; allowed: per, rate, burst; did you mean `rate`?\n"},
+        "t.yaml:4:40: unknown key `rat` in stage `admit`; allowed: per, rate, burst, except; did you mean "
+        "`rate`?\n"},
     {"ALongKeyIsCut", small(std::string(200, 'a') + ": 1\n"),
         "t.yaml:5:1: unknown key `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…` in the "
-        "configuration; allowed: version, seed, name, memory, cpus, ports, pools, listen, log, "
+        "configuration; allowed: version, seed, name, memory, cpus, ports, classes, pools, listen, log, "
         "drain-timeout, stop-after\n"},
     {"ADoubledKey",
         small("seed: 1\n"
@@ -299,8 +307,8 @@ const Mistake mistakes[] = {
         "t.yaml:4:32: stage `admit` needs `rate`; allowed: a rate, or `max`\n"},
     {"ABareStageWithoutItsParameter", stages("[admit, sink]"),
         "t.yaml:4:31: stage `admit` needs `rate`; allowed: a rate, or `max`\n"},
-    {"AKeyOfALaterVersion", small("classes: []\n"),
-        "t.yaml:5:1: `classes` comes in a later version of weir; remove it\n"},
+    {"AKeyOfALaterVersion", small("exports: []\n"),
+        "t.yaml:5:1: `exports` comes in a later version of weir; remove it\n"},
     {"AKeyOfAPortOfALaterVersion", port("{vdev: x, side: inside}"),
         "t.yaml:2:22: `side` comes in a later version of weir; remove it\n"},
     {"AKeyOfAPortKindOfALaterVersion", generator("{skew: 1.1}"),
@@ -642,11 +650,11 @@ const Mistake mistakes[] = {
         "t.yaml:4:38: stage `sink` is no map; allowed: check\n"},
     {"AnUnknownStage", stages("[validat, sink]"),
         "t.yaml:4:31: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare, "
-        "reflect, tee; "
+        "reflect, tee, classify; "
         "did you mean `validate`?\n"},
     {"AnUnknownStageLikeNoOther", stages("[teleport, sink]"),
         "t.yaml:4:31: unknown stage `teleport`; allowed: validate, admit, meter, burn, sink, transmit, "
-        "bare, reflect, tee\n"},
+        "bare, reflect, tee, classify\n"},
     {"PacketsThatEndNowhere", on_g("  p: {from: [g], stages: [validate]}\n"),
         "t.yaml:4:27: pool `p` feeds nobody, so its packets must end; allowed as last stage: sink, "
         "transmit, reflect\n"},
@@ -715,6 +723,80 @@ const Mistake mistakes[] = {
         on_ab("  in: {from: [a, b], stages: [validate]}\n"
               "  out: {from: [in], shard-by: flow, on-full: block, stages: [{transmit: {a: b}}]}\n"),
         "t.yaml:5:63: `transmit` has no way out for packets of port `b`; add `b: PORT`\n"},
+    /* classes */
+    {"ClassesThatAreAMap", classes("{dns: {match: udp}}"),
+        "t.yaml:2:10: classes is no list; allowed: a list like [dns: {match: udp port 53}]\n"},
+    {"NoClasses", classes("[]"), "t.yaml:2:10: classes has 0 items; allowed: 1 .. 255\n"},
+    {"TooManyClasses", classes("[" + numbered("c", ": {match: udp}, ", 256) + "]"),
+        "t.yaml:2:10: classes has 256 items; allowed: 1 .. 255\n"},
+    {"AClassThatIsAWord", classes("[dns]"),
+        "t.yaml:2:11: a class is a map with one key, its name, as in {dns: {match: udp port 53}}\n"},
+    {"AClassOfTwoNames", classes("[{a: {match: udp}, b: {match: tcp}}]"),
+        "t.yaml:2:11: a class is a map with one key, its name, as in {dns: {match: udp port 53}}\n"},
+    {"AClassThatIsSpelledOtherwise", classes("[a b: {match: udp}]"),
+        "t.yaml:2:11: name `a b` is not spelled like a name; allowed: 1 to 32 letters, digits, _ and -\n"},
+    {"AClassNamedOther", classes("[other: {match: udp}]"),
+        "t.yaml:2:11: `other` is the class of what no other matches; rename this one\n"},
+    {"TwoClassesOfOneName", classes("[a: {match: udp}, a: {match: tcp}]"),
+        "t.yaml:2:28: class `a` has the name of the class in line 2; rename one\n"},
+    {"AClassWithoutAnExpression", classes("[a: {priority: 1}]"), "t.yaml:2:11: class `a` needs `match`\n"},
+    {"AClassWithAnEmptyExpression", classes("[a: {match: \"\"}]"),
+        "t.yaml:2:22: match `` is empty; allowed: text\n"},
+    {"AnUnknownKeyOfAClass", classes("[a: {match: udp, prority: 1}]"),
+        "t.yaml:2:27: unknown key `prority` in class `a`; allowed: match, frame, priority, rate, burst; did "
+        "you "
+        "mean "
+        "`priority`?\n"},
+    {"AClassWithAPriorityTooLow", classes("[a: {match: udp, priority: 8}]"),
+        "t.yaml:2:37: priority `8` is out of range; allowed: 0 .. 7\n"},
+    {"AClassWithAnUnknownFrame", classes("[a: {match: udp, frame: rw}]"),
+        "t.yaml:2:34: frame `rw` is not known; allowed: untagged, raw; did you mean `raw`?\n"},
+    {"AnExpressionThatDoesNotCompile", classes("[a: {match: udp prt 53}]"),
+        "t.yaml:2:22: match `udp prt 53`: syntax error; allowed: an expression\n"},
+    {"AnOverrideWithAnExpressionThatDoesNotCompile", classes("[a: {match: udp}]"),
+        "--set classes.a.match: match `udp prt 53`: syntax error; allowed: an expression\n",
+        {"classes.a.match=udp prt 53"}},
+    {"ClassesThatNoStageFinds", classes("[a: {match: udp}, b: {match: tcp}]", "[sink]"),
+        "t.yaml:2:11: class `a` is found by no stage; remove it, or put one of these into a pool: classify\n"
+        "t.yaml:2:28: class `b` is found by no stage; remove it, or put one of these into a pool: "
+        "classify\n"},
+    {"AStageThatFindsNoClasses", stages("[classify, sink]"),
+        "t.yaml:4:31: `classify` has no classes to look for; write `classes`, or remove it\n"},
+    {"ARateThatNothingHolds", classes("[a: {match: udp, rate: 1Gbps}]"),
+        "t.yaml:2:33: class `a` has a rate that nothing holds it to; put `admit: {per: class}` behind the "
+        "stage that "
+        "finds it, or remove the rate\n"},
+    {"ALimitOfAClassThatNobodyFound", classes("[a: {match: udp}]", "[{admit: {per: class}}, classify, sink]"),
+        "t.yaml:5:32: `admit` needs the class of each packet, which nothing before it has found; put one of "
+        "these "
+        "before it: classify\n"},
+    {"AnExceptionOfAClassThatNobodyFound",
+        classes("[a: {match: udp}]", "[{admit: {rate: max, except: [a]}}, classify, sink]"),
+        "t.yaml:5:32: `admit` needs the class of each packet, which nothing before it has found; put one of "
+        "these "
+        "before it: classify\n"},
+    {"AnExceptionOfAnUnknownClass",
+        classes("[dns: {match: udp}]", "[classify, {admit: {rate: max, except: [dsn, other]}}, sink]"),
+        "t.yaml:5:70: no class is named `dsn`; allowed: dns, other; did you mean `dns`?\n"},
+    {"AnExceptionWrittenTwice",
+        classes("[a: {match: udp}]", "[classify, {admit: {rate: max, except: [a, a]}}, sink]"),
+        "t.yaml:5:73: `a` is written a second time; remove one\n"},
+    {"AnExceptionThatIsAWord",
+        classes("[a: {match: udp}]", "[classify, {admit: {rate: max, except: a}}, sink]"),
+        "t.yaml:5:69: except is no list; allowed: a list like [dns, other]\n"},
+    {"AnExceptionThatIsAMap",
+        classes("[a: {match: udp}]", "[classify, {admit: {rate: max, except: [{a: 1}]}}, sink]"),
+        "t.yaml:5:70: a class must be a single word\n"},
+    {"ARateBesidesThatOfEachClass",
+        classes("[a: {match: udp}]", "[classify, {admit: {per: class, rate: 1Gbps}}, sink]"),
+        "t.yaml:5:68: `rate` means nothing beside `per: class`; remove it, or write `per: port`\n"},
+    {"NoRateOfAPort", classes("[a: {match: udp}]", "[classify, {admit: {except: [a]}}, sink]"),
+        "t.yaml:5:42: stage `admit` needs `rate`; allowed: a rate, or `max`\n"},
+    {"ALimitOfAClassOnSeveralWorkers",
+        "version: 1\nclasses: [a: {match: udp}]\nports: {a: {vdev: x}, b: {vdev: y}}\npools:\n"
+        "  p: {from: [a, b], workers: 2, stages: [classify, {admit: {per: class}}, sink]}\n",
+        "t.yaml:5:53: `per: class` holds a class to one limit, and pool `p` has 2 workers; write `workers: "
+        "1`\n"},
     /* overrides */
     {"AnOverrideThatIsOutOfRange", small(""),
         "--set pools.all.workers: workers `0` is out of range; allowed: 1 .. 64\n", {"pools.all.workers=0"}},
@@ -727,7 +809,7 @@ const Mistake mistakes[] = {
     {"AnOverrideBelowAWord", small(""), "--set version.x: the file has no `x` here\n", {"version.x=1"}},
     {"AnOverrideOfAnUnknownKey", small(""),
         "--set sed: unknown key `sed` in the configuration; allowed: version, seed, name, memory, cpus, "
-        "ports, pools, listen, log, drain-timeout, stop-after; did you mean `seed`?\n",
+        "ports, classes, pools, listen, log, drain-timeout, stop-after; did you mean `seed`?\n",
         {"sed=1"}},
     {"AnOverrideWithoutAValue", small(""),
         "--set seed: no override; allowed: key=value, as in pools.work.workers=2\n", {"seed"}},
@@ -753,7 +835,7 @@ const Mistake mistakes[] = {
         "t.yaml:3:31: rate `5` has no unit; allowed: `max`, or a number with bps kbps Mbps Gbps pps kpps "
         "Mpps Gpps\n"
         "t.yaml:4:33: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare, "
-        "reflect, tee; "
+        "reflect, tee, classify; "
         "did you mean `validate`?\n"},
     {"AllMistakesAreSortedByPlace",
         "version: 3\n"
@@ -766,10 +848,10 @@ const Mistake mistakes[] = {
         "--set name: name `a b` is not spelled like a name; allowed: 1 to 32 letters, digits, _ and -\n"
         "t.yaml:1:10: version `3` is out of range; allowed: 1\n"
         "t.yaml:2:1: unknown key `memori` in the configuration; allowed: version, seed, name, memory, cpus, "
-        "ports, pools, listen, log, drain-timeout, stop-after; did you mean `memory`?\n"
+        "ports, classes, pools, listen, log, drain-timeout, stop-after; did you mean `memory`?\n"
         "t.yaml:4:16: no port or pool is named `gne`; allowed: gen, all; did you mean `gen`?\n"
         "t.yaml:4:31: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare, "
-        "reflect, tee; "
+        "reflect, tee, classify; "
         "did you mean `validate`?\n"
         "t.yaml:4:56: workers `0` is out of range; allowed: 1 .. 64\n"
         "t.yaml:5:33: rate `5` has no unit; allowed: `max`, or a number with bps kbps Mbps Gbps pps kpps "
@@ -783,7 +865,7 @@ const Mistake mistakes[] = {
         "  p: {from: [a], stages: &s [burnt, sink]}\n"
         "  q: {from: [b], stages: *s}\n",
         "t.yaml:4:30: unknown stage `burnt`; allowed: validate, admit, meter, burn, sink, transmit, bare, "
-        "reflect, tee; "
+        "reflect, tee, classify; "
         "did you mean `burn`?\n"},
 };
 

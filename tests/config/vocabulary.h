@@ -39,18 +39,28 @@ inline bool refuse_nonsense(const char *text, FILE *complaint)
     return std::string(text) != "nonsense";
 }
 
+/* … and of the expression of a class. */
+inline bool refuse_grammar(const char *text, FILE *complaint)
+{
+    if (std::string(text) == "udp prt 53")
+        fputs("match `udp prt 53`: syntax error; allowed: an expression", complaint);
+    return std::string(text) != "udp prt 53";
+}
+
 inline const weir_vocabulary *vocabulary()
 {
     static const char *const imix[] = {"imix", nullptr}, *const pass[] = {"pass", "drop", nullptr},
-                             *const per[] = {"port", nullptr}, *const check[] = {"none", "order", nullptr};
+                             *const per[] = {"port", "class", nullptr},
+                             *const check[] = {"none", "order", nullptr};
     static const weir_key_row end = {};
     static const weir_key_row generator[] = {row("flows", WEIR_TYPE_COUNT, "64k", 1, 1 << 24),
         row("size", WEIR_TYPE_SIZE, "64", 60, 2048, imix), row("rate", WEIR_TYPE_RATE, "max"),
         row("count", WEIR_TYPE_COUNT, "0"), row("queue", WEIR_TYPE_COUNT, "4096", 32, 1 << 20), later("skew"),
         end};
     static const weir_key_row validate[] = {row("non-ip", WEIR_TYPE_WORD, "pass", 0, 0, pass), end};
-    static const weir_key_row admit[] = {row("per", WEIR_TYPE_WORD, "port", 0, 0, per),
-        row("rate", WEIR_TYPE_RATE, nullptr), row("burst", WEIR_TYPE_BYTES, "64KiB", 0, 1 << 30), end};
+    static weir_key_row admit[] = {row("per", WEIR_TYPE_WORD, "port", 0, 0, per),
+        row("rate", WEIR_TYPE_RATE, nullptr), row("burst", WEIR_TYPE_BYTES, "64KiB", 0, 1 << 30),
+        row("except", WEIR_TYPE_CLASSES, nullptr), end};
     static const weir_key_row burn[] = {row("cycles", WEIR_TYPE_COUNT, "0"),
         row("stall-at", WEIR_TYPE_DURATION, "0s"), row("stall-for", WEIR_TYPE_DURATION, "0s"), end};
     static const weir_key_row meter[] = {
@@ -59,10 +69,14 @@ inline const weir_vocabulary *vocabulary()
     static const weir_key_row tee[] = {row("*", WEIR_TYPE_POOL, nullptr), end};
     static const weir_key_row transmit[] = {row("*", WEIR_TYPE_PORT_MAP, nullptr), end};
 
-    static weir_key_table kinds[7] = {}, stages[11] = {};
+    static weir_key_table kinds[7] = {}, stages[12] = {};
     static weir_vocabulary all = {};
     if (all.stages == nullptr) {
         sink[0].needs_order = "order";
+        admit[0].by_class = "class";
+        admit[1].optional = admit[3].optional = true;
+        for (int i = 1; i < 3; i++)
+            admit[i].only_with[0] = "per", admit[i].only_with[1] = "port";
         kinds[0].name = "generator", kinds[0].rows = generator, kinds[0].receive_only = true;
         kinds[1].name = "file", kinds[1].string = true, kinds[1].receive_only = true;
         kinds[1].instead = "the stage `write` writes captures";
@@ -80,7 +94,8 @@ inline const weir_vocabulary *vocabulary()
         stages[7].name = "bare"; /* no parameters at all */
         stages[9].name = "tee", stages[9].rows = tee;
         stages[8].name = "reflect", stages[8].terminal = stages[8].sends_back = true;
-        all = {stages, kinds};
+        stages[10].name = "classify", stages[10].makes_class = true;
+        all = {stages, kinds, refuse_grammar};
     }
     return &all;
 }

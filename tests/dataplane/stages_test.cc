@@ -141,6 +141,14 @@ class Stage {
         counts.resize(64);
         s.drops = drops.data();
         s.counts = counts.data();
+        class_counts.resize(64);
+        s.class_counts = class_counts.data();
+    }
+    Stage &with_classes(const std::vector<weir_class> &classes)
+    {
+        env.classes = classes.data();
+        env.n_classes = (uint32_t)classes.size();
+        return *this;
     }
     ~Stage()
     {
@@ -180,6 +188,7 @@ class Stage {
             weir_desc &d = batch.desc[i];
             d.mbuf = in[i];
             d.length = in[i]->pkt_len & 0xffffff;
+            d.class_id = class_id;
             d.key.flags = in[i]->nb_segs == 1 ? WEIR_DESC_PLAIN : 0;
             if (parsed)
                 weir_parse(
@@ -198,6 +207,14 @@ class Stage {
         ADD_FAILURE() << "no counter " << name;
         return 0;
     }
+    uint64_t count_of_class(uint8_t which, const std::string &name) const
+    {
+        unsigned n = 0, found = UINT32_MAX;
+        for (; s.def->class_counters && s.def->class_counters[2 * n]; n++)
+            found = name == s.def->class_counters[2 * n] ? n : found;
+        EXPECT_NE(found, UINT32_MAX) << name;
+        return weir_counter_read(&class_counts[which * n + found]);
+    }
     uint64_t dropped(const std::string &name) const
     {
         for (unsigned i = 0; s.def->reasons && s.def->reasons[i]; i++)
@@ -213,6 +230,7 @@ class Stage {
     weir_trash trash{};
 
     weir_port port[2]{};
+    uint8_t class_id = 0; /* of the packets of run() */
 
   private:
     void *zeroed(size_t bytes)
@@ -223,7 +241,7 @@ class Stage {
     }
     weir_port *ports[2];
     std::vector<uint64_t> params;
-    std::vector<weir_counter> drops, counts;
+    std::vector<weir_counter> drops, counts, class_counts;
     std::vector<void *> blocks;
 };
 
@@ -370,6 +388,77 @@ TEST(Admit, NoRateIsNoLimit)
     a.set("burst", UINT64_C(1518));
     ASSERT_EQ(a.start(), 0);
     EXPECT_EQ(a.run(std::vector<rte_mbuf *>(WEIR_BATCH, p.make(std::vector<uint8_t>(9000)))), 32u);
+}
+
+const std::vector<weir_class> three_classes = [] {
+    std::vector<weir_class> c(3);
+    c[0].name = "other", c[1].name = "slow", c[2].name = "fast";
+    c[1].rate = {60000, false}, c[1].burst = 1800;
+    c[2].rate = {1000, true}, c[2].burst = 6400;
+    return c;
+}();
+
+uint64_t per_class = 1, observe = 1;
+
+TEST(Admit, EachClassHasItsOwnRateAndOneWithoutARateHasNone)
+{
+    Packets p;
+    Stage a(weir_stage_admit);
+    a.with_classes(three_classes).set("per", per_class);
+    ASSERT_EQ(a.start(), 0);
+    std::vector<rte_mbuf *> batch(WEIR_BATCH, p.make(frame(0)));
+    uint64_t passed[3] = {0, 0, 0};
+    for (uint64_t ms = 0; ms <= 10000; ms++)
+        for (a.class_id = 0; a.class_id < 3; a.class_id++)
+            passed[a.class_id] += a.run({batch[0], batch[0]}, 1 + ms * 1000000);
+    EXPECT_EQ(passed[0], 20002u);
+    EXPECT_EQ(passed[1], 30u + 10000u) << "the burst, and a packet a millisecond";
+    EXPECT_EQ(passed[2], 100u + 10000u);
+    EXPECT_EQ(a.count_of_class(1, "passed_packets"), passed[1]);
+    EXPECT_EQ(a.count_of_class(1, "passed_bytes"), passed[1] * 60);
+    EXPECT_EQ(a.count_of_class(1, "over_rate"), 20002 - passed[1]);
+    EXPECT_EQ(a.dropped("rate"), 40004 - passed[1] - passed[2]);
+    EXPECT_EQ(a.count("would_drop"), 0u);
+}
+
+TEST(Admit, ToObserveDropsNothingAndCountsTheSame)
+{
+    Packets p;
+    Stage enforced(weir_stage_admit), observed(weir_stage_admit);
+    for (Stage *a : {&enforced, &observed})
+        a->set("rate", weir_rate{60000, false}).set("burst", UINT64_C(1800));
+    observed.set("mode", observe);
+    ASSERT_EQ(enforced.start() | observed.start(), 0);
+    std::vector<rte_mbuf *> batch(WEIR_BATCH, p.make(frame(0)));
+    for (uint64_t step = 0; step < 1000; step++) {
+        enforced.run(batch, 1 + step * 777777);
+        EXPECT_EQ(observed.run(batch, 1 + step * 777777), 32u);
+    }
+    EXPECT_GT(enforced.dropped("rate"), 1000u);
+    EXPECT_EQ(observed.count("would_drop"), enforced.dropped("rate"));
+    EXPECT_EQ(observed.dropped("rate"), 0u);
+}
+
+TEST(Admit, AnExceptedClassPassesAndTakesNothing)
+{
+    Packets p;
+    std::vector<rte_mbuf *> batch(30, p.make(frame(0)));
+    for (uint64_t per : {UINT64_C(0), per_class}) {
+        Stage a(weir_stage_admit);
+        weir_class_set except = {};
+        except.bits[0] = per == per_class ? 2 : 4;
+        a.with_classes(three_classes).set("per", per).set("except", except);
+        a.set("rate", weir_rate{60, false}).set("burst", UINT64_C(1800));
+        ASSERT_EQ(a.start(), 0);
+        a.class_id = per == per_class ? 1 : 2;
+        for (int i = 0; i < 10; i++)
+            EXPECT_EQ(a.run(batch), 30u);
+        if (per == per_class)
+            continue;
+        a.class_id = 1;
+        EXPECT_EQ(a.run(batch), 30u) << "the whole burst is still there";
+        EXPECT_EQ(a.run(batch), 0u);
+    }
 }
 
 /* ---- meter ---- */

@@ -133,7 +133,7 @@ TEST(Certificate, FitsATerminal)
     Sample s;
     weir_named_count many[12];
     for (int i = 0; i < 12; i++)
-        many[i] = {"some_long_counter", nullptr, 18000000000000000000u / 1000};
+        many[i] = {"some_long_counter", nullptr, 18000000000000000000u / 1000, nullptr};
     s.stage[4].counts = many, s.stage[4].n_counts = 12;
     std::string text = text_of(s);
     for (size_t at = text.find('\n') + 1, end; at < text.size(); at = end + 1) {

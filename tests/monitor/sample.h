@@ -15,13 +15,15 @@ struct Sample : weir_snapshot {
     weir_snapshot_worker worker[4] = {};
     weir_snapshot_stage stage[5] = {};
     weir_snapshot_ring ring[4] = {};
-    weir_named_count drop[5] = {{"rate", nullptr, 4560}, {"invalid", nullptr, 6}, {"inbox_full", nullptr, 0},
-        {"port_tx_error", nullptr, 0}, {"drain_deadline", nullptr, 0}};
-    weir_named_count invalid = {"invalid", nullptr, 6};
-    weir_named_count rate = {"rate", nullptr, 4560};
-    weir_named_count meter[2][2] = {{{"flows", "Flows in the table.", 600}, {"flows_ended", nullptr, 5}},
-        {{"flows", "Flows in the table.", 424}, {"flows_ended", nullptr, 7}}};
-    weir_named_count sink = {"checked", "Stamped packets seen.", 81230001};
+    weir_named_count drop[5] = {{"rate", nullptr, 4560, nullptr}, {"invalid", nullptr, 6, nullptr},
+        {"inbox_full", nullptr, 0, nullptr}, {"port_tx_error", nullptr, 0, nullptr},
+        {"drain_deadline", nullptr, 0, nullptr}};
+    weir_named_count invalid = {"invalid", nullptr, 6, nullptr};
+    weir_named_count rate = {"rate", nullptr, 4560, nullptr};
+    weir_named_count meter[2][2] = {
+        {{"flows", "Flows in the table.", 600, nullptr}, {"flows_ended", nullptr, 5, nullptr}},
+        {{"flows", "Flows in the table.", 424, nullptr}, {"flows_ended", nullptr, 7, nullptr}}};
+    weir_named_count sink = {"checked", "Stamped packets seen.", 81230001, nullptr};
 
     Sample() : weir_snapshot{}
     {

@@ -10,7 +10,7 @@ namespace {
 
 /* ingress.0 (validate, admit) over one ring to out.0 (sink); 100 packets, 10 dropped by rate. */
 struct Books {
-    weir_named_count rate = {"rate", nullptr, 10};
+    weir_named_count rate = {"rate", nullptr, 10, nullptr};
     weir_snapshot_worker worker[2] = {};
     weir_snapshot_stage stage[3] = {};
     weir_snapshot_ring ring = {};
