@@ -29,6 +29,7 @@ SHAPES = {
     "generator": (GENERATOR, ONE.format("sink")),
     "validate": (GENERATOR, ONE.format("validate, sink")),
     "admit": (GENERATOR, ONE.format("validate, {admit: {rate: max}}, sink")),
+    "classify": (GENERATOR, ONE.format("validate, classify, sink")),
     "meter": (GENERATOR, ONE.format("validate, {meter: {max-flows: 128k}}, sink")),
     "burn": (GENERATOR, ONE.format("{burn: {cycles: 1000}}, sink")),
     "vdev": (NULL, ONE.format("sink")),
@@ -45,6 +46,8 @@ def measure(build, shape, cpus, seconds):
     ports, pools = SHAPES[shape]
     text = (f'version: 1\nlisten: off\nmemory: normal\nlog: error\ncpus: "{",".join(map(str, cpus))}"\n'
             f"stop-after: {seconds}s\nports: {{{ports}}}\npools: {{{pools}}}\n")
+    if "classify" in pools:
+        text += "classes: [dns: {match: udp port 53}]\n"
     done = subprocess.run([os.path.join(build, "weir"), "run", "--json", "--progress", "0", "-"], input=text, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
     if done.returncode != 0:
@@ -86,7 +89,7 @@ def main():
         "machine": {**describe(cpus, tsc_hz, load_before), "line_round_trip_tsc": statistics.median(trips), "rounds": rounds},
         "cycles_per_packet": {
             "receive": {"generator": round(m["generator"][0], 1), "vdev": round(m["vdev"][0], 1)},
-            "stage": {"validate": less("validate", "generator"), "admit": less("admit", "validate"),
+            "stage": {"validate": less("validate", "generator"), "classify": less("classify", "validate"), "admit": less("admit", "validate"),
                       "meter": less("meter", "validate"), "burn": less("burn", "generator", 1000),
                       "transmit": less("transmit", "generator"), "reflect": less("reflect", "vdev"),
                       "write": less("write", "generator"), "tee": less("tee", "validate"), "sink": 0},

@@ -57,6 +57,25 @@ class Bench(unittest.TestCase):
                 self.assertEqual(r["ratio_rte_ring_spsc"], 1, r)
         self.assertEqual(len(result["verdicts"]), 7)
 
+    @lab.needs_program("meson", "ninja")
+    @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "needs two CPUs")
+    def test_classes_by_number_and_kind(self):
+        done = subprocess.run(
+            [os.path.join(lab.ROOT, "scripts", "bench"), "classes", "--quick", "--json"], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=240, check=False,
+            env={**os.environ, "WEIR_SETUP": "done"})
+        self.assertEqual(done.returncode, 0, done.stderr[-4000:])
+        result = json.loads(done.stdout)
+        self.assertIn("ratio_64_simple_to_1", result)
+        rows = {row["classes"]: row for row in result["rows"]}
+        self.assertEqual({name: row["n"] for name, row in rows.items()}, {
+            "none": 0, "1 simple": 1, "8 simple": 8, "64 simple": 64, "1 compiled": 1, "8 compiled": 8, "64 compiled": 64,
+            "64 simple, 8 compiled": 72})
+        for name, row in rows.items():
+            for key in ("cycles_per_packet", "ratio_one_class"):
+                self.assertGreater(row[key], 0, (name, key))
+        self.assertEqual(rows["1 simple"]["ratio_one_class"], 1)
+
     def test_wrong_words_are_64(self):
         for words in ((), ("nonsense",)):
             done = subprocess.run([os.path.join(lab.ROOT, "scripts", "bench"), *words], stdin=subprocess.DEVNULL,
