@@ -44,18 +44,17 @@ static json_t *rings(const struct weir_runtime *rt)
 {
     const struct weir_plan *plan = rt->plan;
     json_t *list = json_array();
-    for (uint32_t n = 0; n < plan->n_workers * 2;
-         n++) { /* to the pool it feeds, then to the one that gets copies */
-        uint32_t i = n / 2;
+    for (uint32_t i = 0; i < plan->n_workers; i++) {
         const struct weir_pool *from = &rt->pools[plan->workers[i].pool];
-        int32_t next = n % 2 == 0 ? from->next : from->tee;
-        const struct weir_plan_pool *to = next < 0 ? NULL : &plan->pools[next];
-        for (uint32_t k = 0; to != NULL && k < to->n_workers; k++)
-            json_array_append_new(list,
-                json_pack("{s:o,s:o,s:i,s:s}", "from", worker_name(plan, i), "to",
-                    worker_name(plan, to->first_worker + k), "depth", rt->pools[next].config->depth, "within",
-                    weir_distance_names[weir_cpu_distance(
-                        plan->workers[i].at, plan->workers[to->first_worker + k].at)]));
+        for (uint32_t q = 0; q < plan->n_pools; q++) {
+            const struct weir_plan_pool *to = &plan->pools[q];
+            for (uint32_t k = 0; weir_pool_feeds(from, q) && k < to->n_workers; k++)
+                json_array_append_new(list, json_pack("{s:o,s:o,s:i,s:s}", "from", worker_name(plan, i), "to",
+                                                worker_name(plan, to->first_worker + k), "depth",
+                                                rt->pools[q].config->depth, "within",
+                                                weir_distance_names[weir_cpu_distance(plan->workers[i].at,
+                                                    plan->workers[to->first_worker + k].at)]));
+        }
     }
     return list;
 }

@@ -49,7 +49,7 @@ static struct costs pool_costs(
         add(&c, "ring", "take");
     for (uint32_t k = 0; k < pool->n_stages; k++)
         add_stage(&c, &pool->config->stages[k]);
-    if (pool->next >= 0)
+    if (pool->feeds != 0)
         add(&c, "ring", "put");
     c.sum = c.sum < 1 ? 1 : c.sum; /* nothing is for nothing */
     return c;

@@ -191,7 +191,7 @@ static void write_workers(FILE *to, const struct weir_plan *plan)
     fprintf(to, " %s\n", plan->control_why);
 }
 
-static void write_edge(FILE *to, const struct weir_runtime *rt, uint32_t from, int32_t into)
+static void write_edge(FILE *to, const struct weir_runtime *rt, uint32_t from, uint32_t into)
 {
     const struct weir_plan *plan = rt->plan;
     const struct weir_plan_pool *a = &plan->pools[from], *b = &plan->pools[into];
@@ -216,13 +216,12 @@ static void write_rings(FILE *to, const struct weir_runtime *rt)
 {
     bool first = true;
     for (uint32_t p = 0; p < rt->n_pools; p++) {
-        const int32_t consumers[] = {rt->pools[p].next, rt->pools[p].tee};
-        for (size_t c = 0; c < sizeof consumers / sizeof consumers[0]; c++) {
-            if (consumers[c] < 0)
+        for (uint32_t q = 0; q < rt->n_pools; q++) {
+            if (!weir_pool_feeds(&rt->pools[p], q))
                 continue;
             fputs(first ? "\nrings\n" : "", to);
             first = false;
-            write_edge(to, rt, p, consumers[c]);
+            write_edge(to, rt, p, q);
         }
     }
 }

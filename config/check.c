@@ -53,7 +53,7 @@ static bool makes_class(const struct weir_key_table *t)
 static void check_inbox(const struct weir_draft *d, uint32_t i)
 {
     static const enum weir_pool_key inbox[] = {
-        WEIR_POOL_SHARD_BY, WEIR_POOL_ON_FULL, WEIR_POOL_DEPTH, WEIR_POOL_ORDER};
+        WEIR_POOL_SHARD_BY, WEIR_POOL_ON_FULL, WEIR_POOL_DEPTH, WEIR_POOL_ORDER, WEIR_POOL_TAKE};
     const struct weir_config_pool *pool = pool_at(d, i);
     const struct weir_value *values = d->pools[i].values;
     for (size_t k = 0; k < sizeof inbox / sizeof inbox[0]; k++) {
@@ -62,7 +62,7 @@ static void check_inbox(const struct weir_draft *d, uint32_t i)
         if (pool->fed_by_ports && written(v)) {
             weir_complain(d->complaints, v->place,
                 "`%s` is for an inbox, and pool `%s` is fed by ports; remove it", row->key, pool->name);
-        } else if (!pool->fed_by_ports && !v->set && row->optional && inbox[k] != WEIR_POOL_ORDER) {
+        } else if (!pool->fed_by_ports && !v->set && row->optional && inbox[k] < WEIR_POOL_ORDER) {
             FILE *to = weir_complaint_begin(d->complaints, pool->place);
             fprintf(to, "pool `%s` is fed by pools and needs `%s`; allowed: ", pool->name, row->key);
             weir_row_write_allowed(row, to);
@@ -223,25 +223,43 @@ static void find_tees(const struct weir_draft *d)
     }
 }
 
-static void find_consumers(const struct weir_draft *d)
+/* Whoever consumes a pool takes some of its classes, and one of them what is left: each class goes to one of them. */
+static void check_takers(const struct weir_draft *d, uint32_t p)
 {
-    for (uint32_t i = 0; i < d->config->n_pools; i++)
-        d->pools[i].consumer = -1;
+    int32_t by[WEIR_CLASSES_LIMIT + 1], rest = -1, last = -1;
+    memset(by, 0xff, sizeof by);
     for (uint32_t i = 0; i < d->config->n_pools; i++) {
         const struct weir_config_pool *pool = pool_at(d, i);
-        for (uint32_t k = 0; !pool->fed_by_ports && k < pool->n_from; k++) {
-            struct weir_draft_pool *from = &d->pools[pool->from[k]];
-            if (pool_at(d, pool->from[k])->tee == (int32_t)i)
-                continue;
-            if (from->consumer >= 0)
-                weir_complain(d->complaints, d->pools[i].from_places[k],
-                    "pool `%s` feeds `%s` already; remove it here or there: a second needs `take`, which "
-                    "comes in a later version of weir",
-                    pool_at(d, pool->from[k])->name, pool_at(d, (uint32_t)from->consumer)->name);
-            else
-                from->consumer = (int32_t)i;
+        const struct weir_value *take = &d->pools[i].values[WEIR_POOL_TAKE];
+        uint32_t k = 0;
+        while (k < pool->n_from && pool->from[k] != p)
+            k++;
+        if (pool->fed_by_ports || k == pool->n_from || pool_at(d, p)->tee == (int32_t)i)
+            continue;
+        last = (int32_t)i;
+        if (!take->set && rest >= 0)
+            weir_complain(d->complaints, d->pools[i].from_places[k],
+                "pool `%s` feeds `%s` already; remove it here or there, or write `take` to divide its "
+                "classes",
+                pool_at(d, p)->name, pool_at(d, (uint32_t)rest)->name);
+        else if (!take->set)
+            rest = (int32_t)i;
+        for (uint32_t n = 0; n < take->n_classes; n++) {
+            int32_t *taker = &by[take->classes[n]];
+            if (*taker >= 0)
+                weir_complain(d->complaints, take->place,
+                    "class `%s` of pool `%s` goes to `%s` already; remove it here or there",
+                    weir_class_name(d->config, take->classes[n]), pool_at(d, p)->name,
+                    pool_at(d, (uint32_t)*taker)->name);
+            *taker = (int32_t)i;
         }
     }
+    d->pools[p].consumer = last;
+    for (uint32_t n = 0; last >= 0 && rest < 0 && n <= d->config->n_classes; n++)
+        if (by[n] < 0)
+            weir_complain(d->complaints, d->pools[last].values[WEIR_POOL_TAKE].place,
+                "class `%s` of pool `%s` goes nowhere; name it in a `take`, or leave `take` out in one pool",
+                weir_class_name(d->config, n), pool_at(d, p)->name);
 }
 
 static void check_ports_used(const struct weir_draft *d)
@@ -490,6 +508,11 @@ static void check_classes(const struct weir_draft *d, uint32_t i)
     const struct weir_config_pool *pool = pool_at(d, i);
     char where[WEIR_NAME_BYTES_MAX + 32];
     bool found = on_every_way(d, i, has_class, where);
+    const struct weir_value *take = &d->pools[i].values[WEIR_POOL_TAKE];
+    if (!found && take->set && !pool->fed_by_ports) {
+        complain_unknown(d, take->place, "take", "class", where, makes_class);
+        found = true;
+    }
     for (uint32_t k = 0; k < pool->n_stages; k++) {
         const struct weir_config_stage *s = &pool->stages[k];
         const struct weir_key_row *row;
@@ -611,7 +634,8 @@ void weir_check(struct weir_draft *d)
     if (!d->graph_known)
         return;
     find_tees(d);
-    find_consumers(d);
+    for (uint32_t i = 0; i < n; i++)
+        check_takers(d, i);
     check_links(d);
     check_ports_used(d);
     check_classes_used(d);

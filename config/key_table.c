@@ -142,10 +142,12 @@ const struct weir_key_row weir_pool_rows[] = {
         .words = order_words,
         .help = "relaxed: several workers without shards may reorder the packets of a flow. Only with "
                 "`shard-by: none`."},
-    {.key = "take",
-        .type = WEIR_TYPE_LIST,
-        .help = "Classes that this pool takes of one that two share.",
-        .not_yet = later},
+    [WEIR_POOL_TAKE] = {.key = "take",
+        .type = WEIR_TYPE_CLASSES,
+        .optional = true,
+        .help = "Classes that come to this pool, where several share one that feeds them; not written: all "
+                "that no "
+                "other takes."},
     {.key = "deadline", .type = WEIR_TYPE_DURATION, .help = "Drop packets that are older.", .not_yet = later},
     {.key = NULL},
 };
@@ -220,6 +222,11 @@ const char *weir_word_not_yet(const char *key, const char *word)
         if (strcmp(later_words[i].key, key) == 0 && strcmp(later_words[i].word, word) == 0)
             return later;
     return NULL;
+}
+
+const char *weir_class_name(const struct weir_config *config, uint32_t number)
+{
+    return number == 0 ? WEIR_CLASS_OTHER : config->classes[number - 1].name;
 }
 
 bool weir_name_fits(const char *name)

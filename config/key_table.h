@@ -45,6 +45,7 @@ enum weir_pool_key {
     WEIR_POOL_DEPTH,
     WEIR_POOL_WORKERS,
     WEIR_POOL_ORDER,
+    WEIR_POOL_TAKE,
     WEIR_POOL_KEYS
 };
 enum weir_class_key {
@@ -66,6 +67,9 @@ const struct weir_key_table *weir_table_find(const struct weir_key_table *, cons
 
 /* Words of the grammar whose feature comes later (`on-full: shed`), or NULL. */
 const char *weir_word_not_yet(const char *key, const char *word);
+
+/* By number: 0 = `other`, n = the n-th of the configuration. */
+const char *weir_class_name(const struct weir_config *, uint32_t number);
 
 /* Port and pool names: letters, digits, `_` and `-`, 1 to 32. */
 bool weir_name_fits(const char *);

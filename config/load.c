@@ -479,8 +479,10 @@ static void load_class_list(
         int32_t class = name == NULL ? -1 : find_class(l->draft.config, name);
         if (class < 0 && name != NULL)
             complain_nobody(l, items.start[i], name, "class", CLASS);
-        if (class < 0)
+        if (class < 0) {
+            l->draft.graph_known = false; /* who takes what cannot be told */
             continue;
+        }
         for (uint32_t k = 0; k < value->n_classes; k++)
             if (value->classes[k] == (uint32_t) class)
                 weir_complain(l->draft.complaints, place_at(l, items.start[i]),

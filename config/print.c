@@ -68,8 +68,7 @@ static void write_class_list(
 {
     int column = fprintf(p->to, "%*s%s: [", depth * INDENT, "", key);
     for (uint32_t i = 0; i < value->n_classes; i++)
-        column += fprintf(p->to, "%s%s", i > 0 ? ", " : "",
-            value->classes[i] == 0 ? WEIR_CLASS_OTHER : p->config->classes[value->classes[i] - 1].name);
+        column += fprintf(p->to, "%s%s", i > 0 ? ", " : "", weir_class_name(p->config, value->classes[i]));
     column += fprintf(p->to, "]");
     write_origin(p, column, value->place);
 }
@@ -145,7 +144,9 @@ static void write_pool(const struct printer *p, const struct weir_config_pool *p
     for (size_t i = 0; weir_pool_rows[i].key != NULL; i++) {
         const struct weir_value *v = &pool->values[i];
         bool of_inbox = i == WEIR_POOL_SHARD_BY || i == WEIR_POOL_ON_FULL || i == WEIR_POOL_DEPTH;
-        if (v->set && v->text != NULL && !(pool->fed_by_ports && of_inbox))
+        if (v->set && v->classes != NULL)
+            write_class_list(p, 2, weir_pool_rows[i].key, v);
+        else if (v->set && v->text != NULL && !(pool->fed_by_ports && of_inbox))
             write_value(p, 2, "", weir_pool_rows[i].key, v->text, v->place);
     }
     fputs("    stages:\n", p->to);

@@ -153,7 +153,6 @@ static bool new_pools(struct weir_runtime *rt)
     for (uint32_t i = 0; i < rt->n_pools; i++) {
         struct weir_pool *pool = &rt->pools[i];
         pool->config = &config->pools[i];
-        pool->next = -1;
         pool->tee = pool->config->tee;
         pool->n_workers = pool->config->workers;
         pool->first_worker = rt->n_workers;
@@ -171,7 +170,7 @@ static bool new_pools(struct weir_runtime *rt)
         }
         for (uint32_t k = 0; !pool->config->fed_by_ports && k < pool->config->n_from; k++)
             if (rt->pools[pool->config->from[k]].tee != (int32_t)i)
-                rt->pools[pool->config->from[k]].next = (int32_t)i;
+                rt->pools[pool->config->from[k]].feeds |= (weir_pool_set)1 << i;
     }
     return true;
 }
@@ -228,7 +227,7 @@ static bool new_plan(struct weir_runtime *rt)
         pools[p] = (struct weir_plan_pool){.name = pool->config->name,
             .first_worker = pool->first_worker,
             .n_workers = pool->n_workers,
-            .next = pool->next,
+            .feeds = pool->feeds,
             .polled = pool->config->fed_by_ports ? pool->config->from : NULL,
             .n_polled = pool->config->n_from,
             .ports = ports_seen(rt, pools, p)};
@@ -414,6 +413,35 @@ static bool build_ring(struct weir_runtime *rt, uint32_t from, uint32_t to, uint
     return true;
 }
 
+static uint32_t outputs_of(const struct weir_runtime *rt, const struct weir_pool *pool)
+{
+    uint32_t n = 0;
+    for (uint32_t q = 0; q < rt->n_pools; q++)
+        n += weir_pool_set_has(pool->feeds, q) ? rt->pools[q].n_workers : 0;
+    return n;
+}
+
+/* One of several pools that divide the classes of the producer's. The outputs that come next are its. */
+static bool build_branch(struct weir_edge *edge, const struct weir_pool *pool, int32_t node)
+{
+    const struct weir_value *take = &pool->config->values[WEIR_POOL_TAKE];
+    if (edge->fork == NULL)
+        edge->fork = allocate(sizeof *edge->fork, node);
+    if (edge->fork == NULL)
+        return false;
+    struct weir_fork *fork = edge->fork;
+    fork->branches[fork->n] = (struct weir_branch){
+        .first = edge->n_outputs, .n_outputs = pool->n_workers, .route = edge->route, .deals = edge->deals};
+    for (uint32_t i = 0; i < WEIR_CLASSES_MAX && !take->set; i++)
+        fork->of_class[i] = fork->taken[i] ? fork->of_class[i] : (uint8_t)fork->n;
+    for (uint32_t i = 0; i < take->n_classes; i++) {
+        fork->of_class[take->classes[i]] = (uint8_t)fork->n;
+        fork->taken[take->classes[i]] = true;
+    }
+    fork->n++;
+    return true;
+}
+
 /* The matrix: every worker of every pool that feeds `pool`, times every worker of `pool`. */
 static bool build_inputs_from_pools(struct weir_runtime *rt, const struct weir_pool *pool)
 {
@@ -437,16 +465,21 @@ static bool build_inputs_from_pools(struct weir_runtime *rt, const struct weir_p
             bool copies = from->tee == pool - rt->pools;
             struct weir_edge *edge = copies ? &rt->workers[p]->tee : &rt->workers[p]->out;
             int32_t node = rt->plan->workers[p].node;
-            edge->outputs = allocate(pool->n_workers * sizeof *edge->outputs, node);
+            if (edge->outputs == NULL)
+                edge->outputs =
+                    allocate((copies ? pool->n_workers : outputs_of(rt, from)) * sizeof *edge->outputs, node);
             edge->route = allocate(sizeof *edge->route, node);
             if (edge->outputs == NULL || edge->route == NULL)
                 return false;
             weir_route_spread(edge->route, pool->n_workers);
             edge->deals = pool->config->shard_by == WEIR_SHARD_BY_NONE && pool->n_workers > 1;
-            edge->drop_when_full = pool->config->on_full == WEIR_ON_FULL_DROP;
-            for (uint32_t c = 0; c < pool->n_workers; c++)
+            if (!copies && (from->feeds & (from->feeds - 1)) != 0 && !build_branch(edge, pool, node))
+                return false;
+            for (uint32_t c = 0; c < pool->n_workers; c++) {
+                edge->outputs[edge->n_outputs].drop_when_full = pool->config->on_full == WEIR_ON_FULL_DROP;
                 if (!build_ring(rt, p, pool->first_worker + c, pool->config->depth, copies))
                     return false;
+            }
         }
     }
     return true;

@@ -75,7 +75,7 @@ static int64_t homeliness(const struct choice *c, const struct weir_plan_worker 
     int64_t sum = 0;
     for (uint32_t i = 0; i < w->lcore - 1; i++) {
         const struct weir_plan_worker *other = &c->plan->workers[i];
-        if (c->plan->pools[other->pool].next == (int32_t)w->pool)
+        if (weir_pool_set_has(c->plan->pools[other->pool].feeds, w->pool))
             sum += WEIR_DISTANCES - (int64_t)weir_cpu_distance(other->at, at);
     }
     return sum;
@@ -153,7 +153,7 @@ static void explain_neighbours(const struct choice *c, const struct weir_plan_wo
     for (uint32_t i = 0; i < w->lcore - 1; i++) {
         const struct weir_plan_worker *other = &c->plan->workers[i];
         enum weir_distance distance = weir_cpu_distance(other->at, w->at);
-        if (c->plan->pools[other->pool].next == (int32_t)w->pool && distance >= farthest) {
+        if (weir_pool_set_has(c->plan->pools[other->pool].feeds, w->pool) && distance >= farthest) {
             farthest = distance;
             far = other;
         }
@@ -392,7 +392,6 @@ void weir_plan_memory(struct weir_plan *plan, const struct weir_runtime *rt)
     }
     for (uint32_t p = 0; p < rt->n_pools; p++) {
         const struct weir_pool *pool = &rt->pools[p];
-        const int32_t consumers[] = {pool->next, pool->tee};
         /* A mempool cache grows to half as much again before it spills. */
         uint64_t each = WEIR_MBUF_CACHE * 3 / 2 + WEIR_BATCH + WEIR_TRASH_MAX;
         each += pool->tee < 0 ? 0 : WEIR_BATCH;
@@ -401,9 +400,9 @@ void weir_plan_memory(struct weir_plan *plan, const struct weir_runtime *rt)
                 pool->stages[i].def->holds != NULL ? pool->stages[i].def->holds(pool->stages[i].params) : 0;
         for (uint32_t i = 0; i < pool->n_workers; i++)
             need(plan, plan->workers[pool->first_worker + i].node, stage_bytes(rt, pool, i == 0));
-        for (size_t c = 0; c < sizeof consumers / sizeof consumers[0]; c++)
-            if (consumers[c] >= 0)
-                each += need_edge(plan, pool, &rt->pools[consumers[c]]);
+        for (uint32_t q = 0; q < rt->n_pools; q++)
+            if (weir_pool_feeds(pool, q))
+                each += need_edge(plan, pool, &rt->pools[q]);
         mbufs += pool->n_workers * each;
     }
     plan->n_mbufs = mbufs < MBUFS_LEAST ? MBUFS_LEAST : mbufs;

@@ -15,11 +15,18 @@ extern "C" {
 
 struct weir_runtime;
 
+typedef unsigned __int128 weir_pool_set; /* config/key_table.h: at most 127 pools */
+
+static inline bool weir_pool_set_has(weir_pool_set s, uint32_t pool)
+{
+    return s >> pool & 1;
+}
+
 /* What the placement knows of a pool. Pools stand after all that feed them. */
 struct weir_plan_pool {
     const char *name;
     uint32_t first_worker, n_workers;
-    int32_t next;           /* pool it feeds, -1 = none */
+    weir_pool_set feeds;    /* pools, a bit each */
     const uint32_t *polled; /* ports, dealt to the workers in turn; NULL = fed by pools */
     uint32_t n_polled;
     uint64_t ports; /* whose packets come here or leave from here, a bit each; devices of the topology */

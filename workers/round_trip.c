@@ -120,6 +120,7 @@ static void measure_edge(
 void weir_round_trips(const struct weir_runtime *rt)
 {
     for (uint32_t p = 0; p < rt->n_pools; p++)
-        if (rt->pools[p].next >= 0)
-            measure_edge(rt, &rt->pools[p], &rt->pools[rt->pools[p].next]);
+        for (uint32_t q = 0; q < rt->n_pools; q++)
+            if (weir_pool_feeds(&rt->pools[p], q))
+                measure_edge(rt, &rt->pools[p], &rt->pools[q]);
 }

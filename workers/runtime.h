@@ -34,11 +34,17 @@ struct weir_pool_stage {
 struct weir_pool {
     const struct weir_config_pool *config;
     uint32_t first_worker, n_workers;
-    int32_t next; /* pool it feeds, -1 = none */
-    int32_t tee;  /* pool that gets copies, -1 = none */
+    weir_pool_set feeds; /* pools, a bit each */
+    int32_t tee;         /* pool that gets copies, -1 = none */
     struct weir_pool_stage *stages;
     uint32_t n_stages;
 };
+
+/* Packets, or copies of them. */
+static inline bool weir_pool_feeds(const struct weir_pool *from, uint32_t to)
+{
+    return weir_pool_set_has(from->feeds, to) || from->tee == (int32_t)to;
+}
 
 struct weir_matrix_ring { /* one cell of the matrix between two pools */
     uint32_t from, to;    /* workers */

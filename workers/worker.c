@@ -26,7 +26,7 @@ static inline void serve(struct weir_worker *w)
 }
 
 /* Push what waits for one destination, oldest first. What the inbox refuses stays (block) or is dropped here. */
-static inline void push(struct weir_worker *w, const struct weir_edge *e, struct weir_output *o)
+static inline void push(struct weir_worker *w, struct weir_output *o)
 {
     uint32_t taken = weir_ring_append_sized(o->ring, o->remainder, o->n, sizeof o->remainder[0]);
     weir_counter_add(&o->pushed, taken);
@@ -34,7 +34,7 @@ static inline void push(struct weir_worker *w, const struct weir_edge *e, struct
     o->n -= taken;
     if (__builtin_expect(o->n == 0, 1))
         return;
-    if (e->drop_when_full) {
+    if (o->drop_when_full) {
         for (uint32_t i = 0; i < o->n; i++)
             weir_release(&w->trash, &o->remainder[taken + i]);
         weir_counter_add(&o->refused, o->n);
@@ -67,7 +67,7 @@ static inline bool flush(struct weir_worker *w)
     for (uint32_t i = 0; i < w->out.n_outputs; i++) { /* copies are never kept */
         struct weir_output *o = &w->out.outputs[i];
         if (o->n != 0)
-            push(w, &w->out, o);
+            push(w, o);
         room &= o->n <= WEIR_REMAINDER_MAX - WEIR_BATCH;
     }
     hold(w, 0);
@@ -122,7 +122,7 @@ static inline void dispatch(struct weir_worker *w, const struct weir_edge *e, co
     w->n_remaindered += batch->n;
     for (uint32_t i = 0; i < e->n_outputs; i++)
         if (e->outputs[i].n != 0)
-            push(w, e, &e->outputs[i]);
+            push(w, &e->outputs[i]);
 }
 
 /* Without shards: the whole batch to the next in turn. */
@@ -136,12 +136,34 @@ static void deal(struct weir_worker *w, struct weir_edge *e, const struct weir_b
     __builtin_memcpy(o->remainder + o->n, batch->desc, batch->n * sizeof batch->desc[0]);
     o->n += batch->n;
     w->n_remaindered += batch->n;
-    push(w, e, o);
+    push(w, o);
+}
+
+/* The class says which pool; within it as above. */
+static void divide(struct weir_worker *w, struct weir_edge *e, const struct weir_batch *batch)
+{
+    struct weir_fork *fork = e->fork;
+    for (uint32_t i = 0; i < batch->n; i++) {
+        const struct weir_desc *d = &batch->desc[i];
+        const struct weir_branch *b = &fork->branches[fork->of_class[d->class_id]];
+        uint32_t within = b->deals ? b->turn : weir_route_worker(b->route, d->hash);
+        struct weir_output *o = &e->outputs[b->first + within];
+        o->remainder[o->n++] = *d;
+    }
+    w->n_remaindered += batch->n;
+    for (uint32_t i = 0; i < e->n_outputs; i++)
+        if (e->outputs[i].n != 0)
+            push(w, &e->outputs[i]);
+    for (uint32_t i = 0; i < fork->n; i++)
+        if (++fork->branches[i].turn == fork->branches[i].n_outputs)
+            fork->branches[i].turn = 0;
 }
 
 static inline void hand_over(struct weir_worker *w, struct weir_edge *e, const struct weir_batch *batch)
 {
-    if (e->deals)
+    if (__builtin_expect(e->fork != NULL, 0))
+        divide(w, e, batch);
+    else if (e->deals)
         deal(w, e, batch);
     else if (e->n_outputs != 0)
         dispatch(w, e, batch);

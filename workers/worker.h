@@ -49,18 +49,33 @@ struct weir_input {
 struct weir_output {
     struct weir_ring_producer *ring;
     uint32_t n;
+    bool drop_when_full;         /* on-full of the inbox */
     struct weir_counter pushed;  /* packets that entered the ring */
     struct weir_counter refused; /* dropped{inbox_full} */
     struct weir_desc remainder[WEIR_REMAINDER_MAX] WEIR_CACHE_ALIGNED;
 } WEIR_CACHE_ALIGNED;
 
-/* The way to one consuming pool. Laid out by build.c, but for next_output. */
+/* Several pools divide the classes of one. */
+struct weir_branch {
+    uint32_t first, n_outputs; /* of the worker's */
+    struct weir_route *route;
+    bool deals;
+    uint32_t turn;
+};
+struct weir_fork {
+    uint32_t n;
+    uint8_t of_class[WEIR_CLASSES_MAX]; /* into branches */
+    bool taken[WEIR_CLASSES_MAX];       /* build.c: by name, so that the rest does not come by it */
+    struct weir_branch branches[WEIR_CLASSES_MAX];
+};
+
+/* The way to the pools that one feeds. Laid out by build.c, but for next_output and the turns of the branches. */
 struct weir_edge {
-    struct weir_output *outputs; /* one a worker of that pool; none = there is no such pool */
+    struct weir_output *outputs; /* one a worker of those pools; none = there is no such pool */
     uint32_t n_outputs;
-    uint32_t next_output; /* the worker's own */
-    bool drop_when_full;  /* on-full of its inbox */
-    bool deals;           /* it has no shards and several workers: whole batches in turn, no route */
+    uint32_t next_output;   /* the worker's own */
+    struct weir_fork *fork; /* NULL = all outputs are of one pool, and the next two say how they are chosen */
+    bool deals;             /* it has no shards and several workers: whole batches in turn, no route */
     struct weir_route *route;
 };
 

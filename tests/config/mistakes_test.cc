@@ -75,6 +75,21 @@ std::string classes(const std::string &list, const std::string &stages = "[class
            "\nports: {gen: {generator: {}}}\npools:\n  all: {from: [gen], stages: " + stages + "}\n";
 }
 
+/* Two pools, in lines 6 and 7, on one that finds the classes `a` and `b`. */
+std::string taking(const std::string &first, const std::string &second,
+    const std::string &stages = "[validate, classify]", const std::string &end = ", stages: [sink]")
+{
+    return "version: 1\nclasses: [a: {match: udp}, b: {match: tcp}]\nports: {g: {generator: {}}}\npools:\n"
+           "  in: {from: [g], stages: " +
+           stages +
+           "}\n"
+           "  p: {from: [in], shard-by: none, on-full: block, depth: 64, " +
+           first +
+           ", stages: [sink]}\n"
+           "  q: {from: [in], shard-by: none, on-full: block, depth: 64, " +
+           second + end + "}\n";
+}
+
 std::string repeated(const std::string &what, int times)
 {
     std::string all;
@@ -274,7 +289,7 @@ const Mistake mistakes[] = {
         "mean `flows`?\n"},
     {"AnUnknownKeyOfAPool", on_g("  p: {from: [g], stages: [sink], worker: 2}\n"),
         "t.yaml:4:34: unknown key `worker` in pool `p`; allowed: from, stages, shard-by, on-full, depth, "
-        "workers, order; did you mean `workers`?\n"},
+        "workers, order, take; did you mean `workers`?\n"},
     {"AnUnknownKeyOfAStage", stages("[{sink: {chek: order}}]"),
         "t.yaml:4:39: unknown key `chek` in stage `sink`; allowed: check; did you mean `check`?\n"},
     {"AKeyOfAStageWithoutKeys", stages("[{bare: {x: 1}}, sink]"),
@@ -522,7 +537,8 @@ const Mistake mistakes[] = {
         "version: 1\nports: {g: {generator: {}}}\npools: {" + numbered("q", ": {}, ", 128) + "}\n",
         "t.yaml:3:8: pools has 128 names; allowed: 1 .. 127\n"},
     {"APoolThatIsAList", on_g("  p: [g]\n"),
-        "t.yaml:4:6: pool `p` is no map; allowed: from, stages, shard-by, on-full, depth, workers, order\n"},
+        "t.yaml:4:6: pool `p` is no map; allowed: from, stages, shard-by, on-full, depth, workers, order, "
+        "take\n"},
     {"FromThatIsAWord", on_ab("  p: {from: a, stages: [sink]}\n"),
         "t.yaml:4:13: from is no list; allowed: a list like [gen]\n"},
     {"FromOfNothing", on_ab("  p: {from: [], stages: [sink]}\n"),
@@ -548,8 +564,20 @@ const Mistake mistakes[] = {
     {"TwoPoolsFromOne",
         inbox("shard-by: none, on-full: block, stages: [sink]}\n"
               "  q: {from: [in], shard-by: none, on-full: block, stages: [sink]}\n"),
-        "t.yaml:6:14: pool `in` feeds `p` already; remove it here or there: a second needs `take`, which "
-        "comes in a later version of weir\n"},
+        "t.yaml:6:14: pool `in` feeds `p` already; remove it here or there, or write `take` to divide its "
+        "classes\n"},
+    {"AClassThatTwoPoolsTake", taking("take: [a, other]", "take: [b, a]"),
+        "t.yaml:7:68: class `a` of pool `in` goes to `p` already; remove it here or there\n"},
+    {"AClassThatNobodyTakes", taking("take: [a]", "take: [b]"),
+        "t.yaml:7:68: class `other` of pool `in` goes nowhere; name it in a `take`, or leave `take` out in "
+        "one pool\n"},
+    {"AnUnknownClassThatIsTaken", taking("take: [a]", "take: [bb, other]"),
+        "t.yaml:7:69: no class is named `bb`; allowed: a, b, other\n"},
+    {"ClassesTakenThatNobodyFound", taking("take: [a]", "stages: [classify, sink]", "[validate]", ""),
+        "t.yaml:6:68: `take` needs the class of each packet, which nothing before it has found on the way "
+        "through `in`; put one of these before it: classify\n"},
+    {"ClassesTakenFromAPort", classes("[a: {match: udp}]", "[classify, sink], take: [a]"),
+        "t.yaml:5:54: `take` is for an inbox, and pool `all` is fed by ports; remove it\n"},
     {"APoolFedByPoolsWithoutAnInbox", inbox("stages: [sink]}\n"),
         "t.yaml:5:3: pool `p` is fed by pools and needs `shard-by`; allowed: none, flow\n"
         "t.yaml:5:3: pool `p` is fed by pools and needs `on-full`; allowed: block, drop\n"},

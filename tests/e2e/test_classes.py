@@ -90,6 +90,21 @@ class Classes(unittest.TestCase):
             self.assertEqual(end.code, 78, end)
             self.assertRegex(end.err, f":6:16: match `{match}`.*{what}.*allowed: ")
 
+    def test_pools_divide_the_classes_of_one(self):
+        text = COUNTED.format(classes='  - big: {match: "udp and greater 1000"}\n  - low: {match: "udp[2:2] < 20000"}')
+        text = text[:text.index("pools:")] + """pools:
+  in: {from: [gen], stages: [validate, classify]}
+  large: {from: [in], shard-by: flow, on-full: block, take: [big], workers: 2, stages: [{sink: {check: order}}]}
+  low: {from: [in], shard-by: none, on-full: block, take: [low], workers: 2, order: relaxed, stages: [burn, sink]}
+  rest: {from: [in], shard-by: flow, on-full: block, stages: [meter, sink]}
+"""
+        end = lab.run(text)
+        self.assertEqual((end.code, end["lost"], end["dropped"]), (0, 0, 0), end)
+        found = classes_of(end, "classify")
+        for pool, name in (("large", "big"), ("low", "low"), ("rest", "other")):
+            self.assertEqual(end.stage("sink", pool)["out"], found[name]["packets"], end)
+            self.assertGreater(found[name]["packets"], 10000, end)
+
 
 if __name__ == "__main__":
     unittest.main()

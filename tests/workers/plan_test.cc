@@ -62,7 +62,7 @@ struct Planned {
             p.name = names[i];
             p.first_worker = first;
             p.n_workers = sizes[i];
-            p.next = i < 2 && sizes[i + 1] != 0 ? i + 1 : -1;
+            p.feeds = i < 2 && sizes[i + 1] != 0 ? 2u << i : 0;
             p.polled = i == 0 ? all_ports : nullptr;
             p.n_polled = i == 0 ? n_ports : 0;
             p.ports = (UINT64_C(1) << n_ports) - 1;

@@ -79,6 +79,8 @@ class Worker : public testing::Test {
         rte_mempool_free(mempool);
     }
 
+    uint8_t class_id = 0;
+
     /* n packets for one destination; `length` numbers them. */
     void offer(uint32_t n, uint32_t destination)
     {
@@ -90,6 +92,7 @@ class Worker : public testing::Test {
             d.mbuf = m;
             d.hash = destination == 0 ? 0 : WEIR_SHARDS - 1;
             d.length = next++ & 0xffffff;
+            d.class_id = class_id;
             d.key.flags = WEIR_DESC_PLAIN;
             ASSERT_EQ(weir_ring_push(&in->producer, &d, 1), 1u);
         }
@@ -141,7 +144,7 @@ TEST_F(Worker, CopiesGoTheirOwnWayAndNeverHoldUpTheOriginals)
     Owned<weir_route> one = zeroed<weir_route>();
     weir_route_spread(one.get(), 1);
     w->out.route = w->tee.route = one.get();
-    w->tee.drop_when_full = true;
+    w->tee.outputs[0].drop_when_full = true;
     w->env.copies = &w->copies;
     Owned<weir_stage> tee = zeroed<weir_stage>();
     weir_counter counts[2] = {};
@@ -234,11 +237,36 @@ TEST_F(Worker, WithoutShardsEachBatchGoesToTheNextInTurn)
     EXPECT_EQ(weir_counter_read(&w->held), 0u);
 }
 
+TEST_F(Worker, TheClassSaysToWhichOfTwoPoolsAPacketGoes)
+{
+    auto fork = std::make_unique<weir_fork>();
+    *fork = {};
+    fork->n = 2;
+    fork->of_class[7] = 1;
+    for (uint32_t i = 0; i < 2; i++) {
+        fork->branches[i].first = i;
+        fork->branches[i].n_outputs = 1;
+        fork->branches[i].route = route.get();
+    }
+    weir_route_spread(route.get(), 1);
+    w->out.fork = fork.get();
+    class_id = 7;
+    offer(40, 0);
+    class_id = 3;
+    offer(10, 1);
+    while (weir_worker_step(w.get(), 0) == WEIR_STEP_BUSY) {
+    }
+    EXPECT_EQ(fetch(1, 64, 0), 40u);
+    EXPECT_EQ(fetch(0, 64, 40), 10u);
+    EXPECT_EQ(weir_counter_read(&w->held), 0u);
+    w->out.fork = nullptr;
+}
+
 TEST_F(Worker, DealtBatchesThatAreRefusedAreKeptOrCounted)
 {
     for (bool drop : {false, true}) {
         w->out.deals = true;
-        w->out.drop_when_full = drop;
+        w->out.outputs[0].drop_when_full = w->out.outputs[1].drop_when_full = drop;
         offer(250, 0);
         while (weir_worker_step(w.get(), 0) == WEIR_STEP_BUSY) {
         }
@@ -301,7 +329,7 @@ TEST_F(Worker, ABlockedWorkerHasGivenBackItsInbox)
 
 TEST_F(Worker, DropCountsWhatTheInboxRefuses)
 {
-    w->out.drop_when_full = true;
+    w->out.outputs[0].drop_when_full = w->out.outputs[1].drop_when_full = true;
     offer(200, 0);
     while (weir_worker_step(w.get(), 0) == WEIR_STEP_BUSY) {
     }
