@@ -209,6 +209,10 @@ static void check_tee(const struct weir_draft *d, uint32_t i, const struct weir_
         weir_complain(d->complaints, s->values->place,
             "pool `%s` gets copies, which must not hold up `%s`; write `on-full: drop` there", to->name,
             pool->name);
+    else if (to->n_from == 1 && d->pools[s->values->number].values[WEIR_POOL_TAKE].set)
+        weir_complain(d->complaints, d->pools[s->values->number].values[WEIR_POOL_TAKE].place,
+            "pool `%s` gets copies of every class; remove `take`, or put `tee` behind a pool that takes them",
+            to->name);
     pool->tee = (int32_t)s->values->number;
 }
 

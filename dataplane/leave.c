@@ -35,12 +35,10 @@ static bool fits_slow(const struct weir_port *port, const struct rte_mbuf *m)
  * port, and the wire's own backpressure has no room for it anyway. */
 static void send(struct weir_stage *s, struct leaving *l, struct weir_port *port)
 {
-    bool closed = (s->env->closed_ports >> port->index & 1) != 0;
-    uint32_t taken =
-        unlikely(closed) ? 0 : port->def->transmit(port, s->env->tx_queue[port->index], l->mbufs, l->n);
+    uint32_t taken = port->def->transmit(port, s->env->tx_queue[port->index], l->mbufs, l->n);
     weir_counter_add(&s->out, taken);
     for (uint32_t i = taken; i < l->n; i++)
-        weir_stage_drop(s, l->desc[i], closed ? WEIR_LEAVE_PORT_CLOSED : WEIR_LEAVE_TX_FULL);
+        weir_stage_drop(s, l->desc[i], WEIR_LEAVE_TX_FULL);
     l->n = 0;
 }
 
@@ -55,6 +53,10 @@ void weir_leave(struct weir_stage *s, struct weir_batch *batch, const struct wei
         int to = map == NULL ? from : from < WEIR_PORTS_MAX ? map->to[from] : -1;
         if (unlikely(to < 0)) {
             weir_stage_drop(s, d, WEIR_LEAVE_UNMAPPED);
+            continue;
+        }
+        if (unlikely((s->env->closed_ports >> to & 1) != 0)) { /* nothing of the port may be looked at */
+            weir_stage_drop(s, d, WEIR_LEAVE_PORT_CLOSED);
             continue;
         }
         struct weir_port *port = s->env->ports[to];

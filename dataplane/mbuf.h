@@ -12,9 +12,12 @@
 /* Around an MTU: the Ethernet header, a tag, and what AF_PACKET puts in front of a frame. */
 #define WEIR_MTU_AROUND 84u
 
+#define WEIR_MTU_MAX 16000u /* what a larger interface sends is refused when the port is opened */
+
 static inline uint32_t weir_mbuf_room(uint32_t mtu)
 {
     uint32_t room = WEIR_MBUF_ROOM;
+    mtu = mtu < WEIR_MTU_MAX ? mtu : WEIR_MTU_MAX;
     while (room < mtu + WEIR_MTU_AROUND)
         room *= 2;
     return room;

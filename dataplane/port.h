@@ -64,7 +64,7 @@ struct weir_port {
     uint32_t reopened; /* times */
     uint64_t past_errors, past_missed, sent_shown; /* what devices before the present one have told */
     bool keeps_mbufs;           /* the driver is known to keep its rings' mbufs even after close */
-    uint32_t taken;             /* mbufs the driver took in open and start */
+    uint32_t taken;             /* mbufs the driver took in open and start, each time */
     uint32_t tx_rings;          /* mbufs that may wait in its transmit and completion rings */
     struct weir_port_counters { /* one a queue; who receives and who transmits may be two workers */
         struct weir_counter rx_packets WEIR_CACHE_ALIGNED, rx_bytes, missed, offered;

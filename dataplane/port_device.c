@@ -146,10 +146,10 @@ static void stats(struct weir_port *port, struct weir_port_stats *s)
      * It may know some of frames that are not among them yet; what was told as sent stays sent. */
     if (d != NULL && rte_eth_stats_get(d->id, &now) == 0) {
         errors += d->driver->errors_refused ? 0 : now.oerrors - d->before.oerrors;
-        s->missed = d->driver->blind
-                        ? WEIR_UNKNOWN
-                        : s->missed + now.imissed + now.rx_nombuf - d->before.imissed - d->before.rx_nombuf;
+        s->missed += now.imissed + now.rx_nombuf - d->before.imissed - d->before.rx_nombuf;
     }
+    if (d != NULL && d->driver->blind)
+        s->missed = WEIR_UNKNOWN;
     uint64_t most = s->accepted - port->sent_shown;
     s->tx_errors = errors < most ? errors : most;
     port->sent_shown = s->accepted - s->tx_errors;
@@ -189,6 +189,7 @@ struct interface {
     unsigned index;      /* 0 = not there */
     uint32_t mtu;        /* 0 = unknown */
     short flags;         /* IFF_* */
+    bool known;          /* the kernel could be asked */
 };
 
 static struct interface interface_named(const char *name)
@@ -202,8 +203,9 @@ static struct interface interface_named(const char *name)
     memcpy(request.ifr_name, i.name, sizeof i.name);
     if (ioctl(fd, SIOCGIFMTU, &request) == 0)
         i.mtu = (uint32_t)request.ifr_mtu;
-    if (ioctl(fd, SIOCGIFINDEX, &request) == 0)
-        i.index = (unsigned)request.ifr_ifindex;
+    bool there = ioctl(fd, SIOCGIFINDEX, &request) == 0;
+    i.known = there || errno == ENODEV;
+    i.index = there ? (unsigned)request.ifr_ifindex : 0;
     if (ioctl(fd, SIOCGIFFLAGS, &request) == 0)
         i.flags = request.ifr_flags;
     close(fd);
@@ -272,15 +274,17 @@ static int attach(struct weir_port *port, const char *device)
 
     char *words = NULL;
     size_t words_length = 0;
-    FILE *log = open_memstream(&words, &words_length);
+    /* Once workers run, one of their drivers may be writing to the stream that would be taken from under it. */
+    FILE *log = port->closed ? NULL : open_memstream(&words, &words_length);
     FILE *before = rte_log_get_stream();
     if (log != NULL)
         rte_openlog_stream(log);
     int result =
         rte_eal_hotplug_add("vdev", name, device[name_length] == ',' ? device + name_length + 1 : "");
-    rte_openlog_stream(before);
-    if (log != NULL)
+    if (log != NULL) {
+        rte_openlog_stream(before);
         fclose(log);
+    }
     if (result == 0) {
         free(words);
         return 0;
@@ -494,12 +498,15 @@ static int open_interface(struct weir_port *port, const void *name)
     char device[128], why[sizeof port->error] = "";
     int result = -ENXIO;
     bool jumbo = port->mbuf_room > WEIR_MBUF_ROOM;
+    const uint16_t rx_queues = port->rx_queues, tx_queues = port->tx_queues;
     if (jumbo)
         snprintf(why, sizeof why, "packet buffers of %u bytes, for the largest MTU, are more than it takes",
             port->mbuf_room);
     for (const char *const *driver = drivers_in_turn + jumbo; *driver != NULL; driver++) {
         snprintf(device, sizeof device, "%s%u,iface=%s", *driver, port->index, (const char *)name);
         size_t n = strlen(device);
+        port->rx_queues = rx_queues; /* a driver that failed may have raised them to what it has */
+        port->tx_queues = tx_queues;
         if (jumbo) /* a slot is a buffer; a block of the kernel's is some slots */
             snprintf(
                 device + n, sizeof device - n, ",framesz=%u,blocksz=%u", port->mbuf_room, port->mbuf_room);
@@ -553,6 +560,8 @@ static enum weir_port_condition condition(struct weir_port *port)
         return rte_eth_link_get_nowait(d->id, &link) == 0 && link.link_status == 0 ? WEIR_PORT_DOWN
                                                                                    : WEIR_PORT_UP;
     struct interface i = interface_named(d->interface);
+    if (!i.known)
+        return port->condition;
     if (i.index != d->index)
         return WEIR_PORT_GONE;
     return (i.flags & IFF_UP) != 0 && (i.flags & IFF_RUNNING) != 0 ? WEIR_PORT_UP : WEIR_PORT_DOWN;
@@ -613,15 +622,21 @@ static uint32_t mtu_now(const void *given)
     return interface_named(given).mtu;
 }
 
+/* Twice: what AF_XDP keeps when the interface goes is not there when it comes back. */
 static uint32_t mbufs_of_interface(const void *name)
 {
-    return MBUFS_MAX * queues_of(name);
+    return 2 * MBUFS_MAX * queues_of(name);
 }
 
-static uint32_t mbufs_held(const void *given)
+static uint32_t mbufs_held(const void *device)
 {
-    (void)given;
-    return MBUFS_MAX;
+    static const char *const keys[] = {"queue_count", "qpairs"};
+    char text[8];
+    unsigned long queues = 1;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (argument(device, keys[i], text, sizeof text) != NULL)
+            queues = strtoul(text, NULL, 10);
+    return MBUFS_MAX * (uint32_t)(queues == 0 ? 1 : queues < WEIR_PORTS_MAX ? queues : WEIR_PORTS_MAX);
 }
 
 #define ON_A_DEVICE                                                                                          \

@@ -30,6 +30,7 @@ static enum weir_failure start_ports(struct weir_runtime *rt)
         int result = port->def->start(port, rte_rdtsc());
         if (port->warning[0] != '\0')
             weir_log(WEIR_LOG_WARNING, "port %s", port->warning);
+        port->warning[0] = '\0';
         if (result != 0) {
             weir_log(WEIR_LOG_ERROR, "port %s: %s", port->name, port->error);
             return result == -EPERM || result == -EACCES ? WEIR_FAILED_PERMISSION : WEIR_FAILED_PORT;
@@ -60,8 +61,10 @@ enum weir_failure weir_runtime_start(struct weir_runtime *rt)
     weir_round_trips(rt);
     pthread_mutex_lock(&rt->life);
     enum weir_failure failed = start_ports(rt);
-    if (failed == WEIR_FINE)
+    if (failed == WEIR_FINE) {
         rt->start_tsc = rte_rdtsc();
+        weir_ports_start(rt);
+    }
     pthread_mutex_unlock(&rt->life);
     if (failed != WEIR_FINE)
         return failed;
@@ -156,6 +159,7 @@ static void abandon(struct weir_runtime *rt)
         weir_log(WEIR_LOG_ERROR, "worker %u of %s (cpu %u) is stuck and is left behind", w->index,
             rt->pools[w->pool].config->name, w->cpu);
     }
+    weir_ports_release(rt); /* nobody will finish */
     rt->end_tsc = rte_rdtsc();
     rt->abandoned = true;
     pthread_mutex_unlock(&rt->life);

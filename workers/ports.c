@@ -10,7 +10,7 @@
 #include "workers/runtime.h"
 
 #define LOOKS_A_S 10
-#define RETRY_S 1
+#define RETRY_LOG2_MAX 7 /* seconds between tries: 1, 2, 4, … 64 */
 #define GRACE_S                                                                                              \
     10 /* for a link that was held down to come up, before it counts as down: cards negotiate for seconds */
 
@@ -32,7 +32,9 @@ static bool workers_know(struct weir_runtime *rt)
         if (weir_worker_ended(w) || weir_word_read(&w->ports_seen) == rt->ports_epoch)
             continue;
         all = false;
-        if (rt->ports_told[i] != rt->ports_epoch && weir_worker_command(w, &order))
+        /* Never the last slots: to stop must be possible. */
+        bool room = weir_ring_room(&w->command_ring->producer, WEIR_COMMANDS / 2) >= WEIR_COMMANDS / 2;
+        if (rt->ports_told[i] != rt->ports_epoch && room && weir_worker_command(w, &order))
             rt->ports_told[i] = rt->ports_epoch;
     }
     return all;
@@ -83,6 +85,7 @@ static void try_to_open(struct weir_runtime *rt, struct weir_port *port, uint64_
     if (now_tsc < watch->next_open_tsc)
         return;
     memcpy(before, port->error, sizeof before);
+    port->taken += watch->takes; /* a driver that keeps them keeps them again, also if it fails */
     int result = port->def->open(port, rt->port_params[port->index]);
     if (result == 0) {
         result = port->def->start(port, now_tsc);
@@ -94,10 +97,17 @@ static void try_to_open(struct weir_runtime *rt, struct weir_port *port, uint64_
     port->warning[0] = '\0';
     if (result != 0) {
         if (result != -ENXIO && strcmp(before, port->error) != 0)
-            weir_log(WEIR_LOG_ERROR, "port %s: %s; weir tries again each second", port->name, port->error);
-        watch->next_open_tsc = now_tsc + (result == -ENXIO ? 0 : RETRY_S * rt->tsc_hz);
+            weir_log(WEIR_LOG_ERROR, "port %s: %s; weir tries again, less and less often", port->name,
+                port->error);
+        watch->tries = result == -ENXIO ? 0 : watch->tries + 1;
+        uint32_t more = watch->tries < RETRY_LOG2_MAX ? watch->tries : RETRY_LOG2_MAX;
+        uint64_t wait_s = watch->tries == 0 ? 0 : UINT64_C(1) << (more - 1);
+        watch->next_open_tsc = now_tsc + wait_s * rt->tsc_hz;
+        if (result == -ENXIO)
+            port->taken -= watch->takes; /* it was not even tried */
         return;
     }
+    watch->tries = 0;
     port->error[0] = '\0';
     port->closed = false;
     port->reopened++;
@@ -146,6 +156,22 @@ static void follow(struct weir_runtime *rt, struct weir_port *port, uint64_t now
         weir_log(WEIR_LOG_NOTICE, "port %s: link taken %s, as %s is %s", port->name, down ? "down" : "up",
             rt->ports[leader].name, down ? "down" : "up again");
     watch->held = down; /* also if it failed: said once is enough */
+}
+
+void weir_ports_start(struct weir_runtime *rt)
+{
+    for (uint32_t p = 0; p < rt->n_ports; p++) {
+        struct weir_port *port = &rt->ports[p];
+        struct weir_port_watch *watch = &rt->watches[p];
+        watch->since_tsc = rt->start_tsc;
+        watch->takes = port->closed ? port->def->mbufs(rt->port_params[p]) : port->taken;
+        if (port->def->condition == NULL || port->closed)
+            continue;
+        port->condition = port->def->condition(port);
+        watch->grace_tsc = port->condition == WEIR_PORT_UP ? 0 : rt->start_tsc + GRACE_S * rt->tsc_hz;
+        if (port->condition != WEIR_PORT_UP)
+            weir_log(WEIR_LOG_WARNING, "port %s: link down", port->name);
+    }
 }
 
 void weir_ports_release(struct weir_runtime *rt)

@@ -15,10 +15,15 @@ struct weir_runtime;
 struct weir_port_watch {
     uint64_t since_tsc;     /* of the present condition */
     uint64_t next_open_tsc; /* a try that failed is not repeated at once */
+    uint32_t tries;         /* that failed, in a row */
+    uint32_t takes;         /* mbufs at each opening, of a driver that keeps them */
     uint64_t grace_tsc;     /* until then its link may be down without anybody following */
     bool closing;           /* the workers were told, and have not all answered */
     bool held;              /* its link is down by our doing */
 };
+
+/* Before the workers start. */
+void weir_ports_start(struct weir_runtime *);
 
 /* Call often; it looks ten times a second, and no more once the runtime drains. */
 void weir_ports_watch(struct weir_runtime *, uint64_t now_tsc);

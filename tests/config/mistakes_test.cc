@@ -720,6 +720,13 @@ const Mistake mistakes[] = {
         "t.yaml:5:51: pool `in` has a `tee` already; allowed: one a pool\n"},
     {"ATeeToAPoolThatBlocks", on_tee("{tee: copy}", "in", "block"),
         "t.yaml:5:44: pool `copy` gets copies, which must not hold up `in`; write `on-full: drop` there\n"},
+    {"ATeeToAPoolThatTakesClasses", on_tee("{tee: copy}", "in", "drop, take: [other]"),
+        "t.yaml:6:59: pool `copy` gets copies of every class; remove `take`, or put `tee` behind a pool that "
+        "takes "
+        "them\n"
+        "t.yaml:6:59: `take` needs the class of each packet, which nothing before it has found on the way "
+        "through "
+        "`in`; put one of these before it: classify\n"},
     {"ATeeToAPoolThatTakesFromAnother",
         "version: 1\nports: {a: {vdev: a}, b: {vdev: b}}\npools:\n"
         "  in: {from: [a], stages: [validate, {tee: copy}, sink]}\n"
