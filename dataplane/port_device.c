@@ -89,6 +89,7 @@ static uint32_t receive(struct weir_port *port, uint16_t queue, struct weir_batc
         return 0;
     weir_unseen_acquire(port->mempool);
     uint64_t bytes = 0;
+    uint32_t oversize = 0;
     for (uint32_t i = 0; i < n; i++)
         rte_prefetch0(mbufs[i]);
     for (uint32_t i = 0; i < n; i++) {
@@ -99,7 +100,10 @@ static uint32_t receive(struct weir_port *port, uint16_t queue, struct weir_batc
         batch->desc[i] = (struct weir_desc){
             .mbuf = m, .length = m->pkt_len & 0xffffff, .key.flags = is_plain(port, m) ? WEIR_DESC_PLAIN : 0};
         bytes += m->pkt_len;
+        oversize += m->pkt_len > port->max_frame + WEIR_VLAN_BYTES;
     }
+    if (unlikely(oversize != 0))
+        weir_counter_add(&count->oversize, oversize);
     weir_counter_add(&count->rx_packets, n);
     weir_counter_add(&count->rx_bytes, bytes);
     return n;

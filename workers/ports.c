@@ -117,6 +117,26 @@ static void try_to_open(struct weir_runtime *rt, struct weir_port *port, uint64_
     tell(rt, port->index, false);
 }
 
+/* Offloads that a cable has no use for. Said once a minute while it goes on. */
+static void warn_of_offloads(struct weir_runtime *rt, struct weir_port *port, uint64_t now_tsc)
+{
+    struct weir_port_watch *watch = &rt->watches[port->index];
+    uint64_t n = 0;
+    for (uint16_t q = 0; q < port->rx_queues; q++)
+        n += weir_counter_read(&port->queue[q].oversize);
+    if (n == watch->oversize || now_tsc < watch->next_warning_tsc)
+        return;
+    weir_log(WEIR_LOG_WARNING,
+        "port %s: %lu frames above its MTU came in, which no cable would carry: their sender leaves the "
+        "cutting to a card "
+        "that is not there, or %s joins them; `ethtool -K INTERFACE tso off gso off gro off lro off` on both "
+        "ends",
+        port->name, (unsigned long)(n - watch->oversize),
+        port->device[0] != '\0' ? port->device : "the device");
+    watch->oversize = n;
+    watch->next_warning_tsc = now_tsc + 60 * rt->tsc_hz;
+}
+
 static void look(struct weir_runtime *rt, struct weir_port *port, bool know, uint64_t now_tsc)
 {
     struct weir_port_watch *watch = &rt->watches[port->index];
@@ -127,6 +147,7 @@ static void look(struct weir_runtime *rt, struct weir_port *port, bool know, uin
             close_port(rt, port);
     } else {
         note(rt, port, port->def->condition(port), now_tsc);
+        warn_of_offloads(rt, port, now_tsc);
         if (port->condition == WEIR_PORT_GONE) {
             watch->closing = true;
             tell(rt, port->index, true);

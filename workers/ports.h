@@ -18,8 +18,10 @@ struct weir_port_watch {
     uint32_t tries;         /* that failed, in a row */
     uint32_t takes;         /* mbufs at each opening, of a driver that keeps them */
     uint64_t grace_tsc;     /* until then its link may be down without anybody following */
-    bool closing;           /* the workers were told, and have not all answered */
-    bool held;              /* its link is down by our doing */
+    uint64_t oversize;      /* frames that were warned of */
+    uint64_t next_warning_tsc;
+    bool closing; /* the workers were told, and have not all answered */
+    bool held;    /* its link is down by our doing */
 };
 
 /* Before the workers start. */

@@ -109,6 +109,23 @@ class Wire(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("port a: AF_PACKET instead of AF_XDP: ", done.stderr)
 
+    def test_frames_that_no_cable_would_carry_are_named_with_the_remedy(self):
+        with lab.namespaces("10.77.11.1/24", "10.77.11.2/24") as (left, right):
+            self.assertEqual(left.run("ethtool", "-K", "eth0", "tx", "on", "sg", "on", "tso", "on", "gso", "on").returncode, 0)
+            with lab.weir(BRIDGE.format(a=left.outer, b=right.outer)) as w:
+                w.url()
+                # What TCP leaves to a card to cut: 3000 bytes of payload, to be sent as segments of 1448.
+                send = ("import socket, struct; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('eth0', 0)); "
+                        "s.setsockopt(263, 15, 1); ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 3040, 1, 0, 64, 6, 0, b'0001', b'0002'); "
+                        "tcp = struct.pack('!HHIIBBHHH', 9, 9, 1, 0, 0x50, 16, 1024, 0, 0); "
+                        "s.send(struct.pack('<BBHHHH', 1, 1, 54, 1448, 34, 16) + bytes.fromhex('ffffffffffff02000000000a0800') "
+                        "+ ip + tcp + b'x' * 3000)")
+                done = left.run("python3", "-c", send)
+                self.assertEqual(done.returncode, 0, done.stdout)
+                w.wait_for(r"port a: \d+ frames above its MTU came in.*ethtool -K INTERFACE tso off")
+                end = w.stop()
+        self.check_books(end)
+
     def test_a_cable_pulled_and_plugged_in_again(self):
         with lab.namespaces("10.77.1.1/24", "10.77.1.2/24") as (left, right):
             with lab.weir(BRIDGE.format(a=left.outer, b=right.outer)) as w:
