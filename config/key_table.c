@@ -42,7 +42,9 @@ const struct weir_key_row weir_top_rows[] = {
     [WEIR_TOP_CPUS] = {.key = "cpus",
         .type = WEIR_TYPE_CPUS,
         .unset = "auto",
-        .help = "CPUs that workers may use. auto: all that the process may use."},
+        .help = "CPUs that workers may use. auto: a CPU of each core that the process may use. A list that "
+                "names SMT "
+                "siblings allows them."},
     [WEIR_TOP_PORTS] = {.key = "ports",
         .type = WEIR_TYPE_MAP,
         .help = "Where packets enter and leave, by name."},
