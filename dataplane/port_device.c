@@ -503,6 +503,14 @@ static int open_interface(struct weir_port *port, const void *name)
     int result = -ENXIO;
     bool jumbo = port->mbuf_room > WEIR_MBUF_ROOM;
     const uint16_t rx_queues = port->rx_queues, tx_queues = port->tx_queues;
+    struct interface i = interface_named(name);
+    if (i.index != 0 &&
+        (i.flags & IFF_UP) == 0) { /* AF_XDP would fail for now, and AF_PACKET would be for ever */
+        snprintf(
+            port->error, sizeof port->error, "interface %s is down; `ip link set %s up`", i.name, i.name);
+        port->past_missed = WEIR_UNKNOWN;
+        return -ENXIO;
+    }
     if (jumbo)
         snprintf(why, sizeof why, "packet buffers of %u bytes, for the largest MTU, are more than it takes",
             port->mbuf_room);

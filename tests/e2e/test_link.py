@@ -62,9 +62,10 @@ class Link:
         w.wait_for_metrics(lambda m: self.is_up(m, port) == value, limit_s or SHOWN_WITHIN_S + 4)
         return time.monotonic() - start
 
-    def passes(self, left, right, limit_s=20):
+    def passes(self, w, left, right, limit_s=20):
         start = time.monotonic()
-        lab.wait_until(lambda: left.run("ping", "-c", "1", "-W", "1", right.address).returncode == 0, limit_s, "ping")
+        lab.wait_until(lambda: left.run("ping", "-c", "1", "-W", "1", right.address).returncode == 0, limit_s,
+                       lambda: f"ping; {w.err()}\n{w.metrics()}")
         return time.monotonic() - start
 
     def others_go_on(self, w):
@@ -84,14 +85,14 @@ class Link:
         with self.pair() as (left, right):
             with lab.weir(bridge(self.kind, left, right)) as w:
                 w.url()
-                self.passes(left, right)
+                self.passes(w, left, right)
                 right.ip("link", "set", "eth0", "down")
                 down_s = self.await_state(w, "b", 0)
                 self.assertEqual(self.is_up(w.metrics(), "a"), 1)
                 self.others_go_on(w)
                 right.ip("link", "set", "eth0", "up")
                 self.await_state(w, "b", 1)
-                up_s = self.passes(left, right)
+                up_s = self.passes(w, left, right)
                 end = w.stop()
             self.balanced(end)
             self.assertIn("port b: link down", end.err)
@@ -102,14 +103,15 @@ class Link:
         with self.pair() as (left, right):
             with lab.weir(bridge(self.kind, left, right)) as w:
                 w.url()
-                self.passes(left, right)
+                self.passes(w, left, right)
                 for _ in range(2):
                     right.unplug()
                     gone_s = self.await_state(w, "b", 0)
                     self.others_go_on(w)
                     left.run("ping", "-c", "2", "-i", "0.2", "-W", "1", right.address)  # into nothing, counted
                     right.plug()
-                    back_s = self.passes(left, right)
+                    back_s = self.passes(w, left, right)
+                    self.await_state(w, "b", 1)
                 end = w.stop()
             self.balanced(end)
             self.assertEqual((end.port("b")["reopened"], end.port("a")["reopened"], end.port("b")["condition"]), (2, 0, "up"), end)
@@ -120,11 +122,11 @@ class Link:
         with self.pair() as (left, right):
             with lab.weir(bridge(self.kind, left, right)) as w:
                 w.url()
-                self.passes(left, right)
+                self.passes(w, left, right)
                 right.close()
                 self.await_state(w, "b", 0)
                 right.open()
-                self.passes(left, right)
+                self.passes(w, left, right)
                 self.balanced(w.stop())
 
     def test_a_device_that_is_not_there_at_start(self):
@@ -136,7 +138,7 @@ class Link:
                 self.others_go_on(w)
                 self.assertIn(f"there is no interface {right.outer}", w.err())
                 right.plug()
-                self.passes(left, right)
+                self.passes(w, left, right)
                 self.balanced(w.stop())
 
     def test_nothing_at_all_is_there_and_it_still_stops(self):
@@ -159,7 +161,7 @@ class Link:
         with self.pair() as (left, right):
             with lab.weir(bridge(self.kind, left, right, follow=True)) as w:
                 w.url()
-                self.passes(left, right)
+                self.passes(w, left, right)
                 for near, far in ((left, right), (right, left)):
                     far.ip("link", "set", "eth0", "down")
                     start = time.monotonic()
@@ -169,7 +171,7 @@ class Link:
                     lab.wait_until(lambda n=near: carrier(n), SHOWN_WITHIN_S + 4, "the other side's carrier to come")
                     for port in "ab":
                         self.await_state(w, port, 1)
-                    self.passes(left, right)
+                    self.passes(w, left, right)
                 right.unplug()
                 lab.wait_until(lambda: not carrier(left), SHOWN_WITHIN_S + 4, "the carrier to go with the interface")
                 end = w.stop()
@@ -183,11 +185,11 @@ class Link:
             for _ in range(KILLS):
                 with lab.weir(bridge(self.kind, left, right)) as w:
                     w.url()
-                    self.passes(left, right)
+                    self.passes(w, left, right)
                     os.kill(w.pid, 9)
             with lab.weir(bridge(self.kind, left, right)) as w:
                 w.url()
-                self.passes(left, right)
+                self.passes(w, left, right)
                 self.balanced(w.stop())
             shown = lab.ip("link", "show", left.outer)
             self.assertNotIn("xdp", shown)
