@@ -25,19 +25,20 @@ int weir_next_option(int argc, char **argv, const struct weir_option *options)
                              : WEIR_OPTION_WRONG;
 }
 
-void weir_write_options(const struct weir_option *options, FILE *to)
+void weir_write_help(const char *usage, const struct weir_option *options, const char *notes)
 {
     int width = 0;
+    fputs(usage, stdout);
     for (const struct weir_option *o = options; o->name != NULL; o++) {
         int length = (int)(strlen(o->name) + (o->value != NULL ? strlen(o->value) + 1 : 0));
         width = length > width ? length : width;
     }
     for (const struct weir_option *o = options; o->name != NULL; o++) {
         int written =
-            fprintf(to, "  --%s%s%s", o->name, o->value != NULL ? " " : "", o->value != NULL ? o->value : "");
-        fprintf(to, "%*s%s\n", width + 7 - written, "", o->help);
+            printf("  --%s%s%s", o->name, o->value != NULL ? " " : "", o->value != NULL ? o->value : "");
+        printf("%*s%s\n", width + 7 - written, "", o->help);
     }
-    fputs("  --help\n", to);
+    printf("  --help\n%s", notes);
 }
 
 bool weir_append_argument(const char **list, const char *verb, const char *option, const char *item)

@@ -42,9 +42,7 @@ static int parse_options(int argc, char **argv, struct options *o)
             o->schema = true;
             break;
         case WEIR_OPTION_HELP:
-            fputs(usage, stdout);
-            weir_write_options(weir_check_options, stdout);
-            fputs(notes, stdout);
+            weir_write_help(usage, weir_check_options, notes);
             return 0;
         default:
             fine = false;

@@ -31,8 +31,8 @@ struct weir_verb {
  * optind = 1. */
 enum { WEIR_OPTION_END = -1, WEIR_OPTION_HELP = -2, WEIR_OPTION_WRONG = -3 };
 int weir_next_option(int argc, char **argv, const struct weir_option *);
-/* The table as --help shows it. */
-void weir_write_options(const struct weir_option *, FILE *);
+/* --help: how the verb is called, its table, and what else is to be said. */
+void weir_write_help(const char *usage, const struct weir_option *, const char *notes);
 
 /* A script for bash; the verbs end with name NULL. */
 void weir_write_completion(const struct weir_verb *, FILE *);

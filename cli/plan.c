@@ -77,9 +77,7 @@ static int parse_options(int argc, char **argv, struct options *o)
             o->svg = optarg;
             break;
         case WEIR_OPTION_HELP:
-            fputs(usage, stdout);
-            weir_write_options(weir_plan_options, stdout);
-            fputs(notes, stdout);
+            weir_write_help(usage, weir_plan_options, notes);
             return 0;
         default:
             fine = false;

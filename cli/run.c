@@ -88,9 +88,7 @@ static int parse_options(int argc, char **argv, struct options *o)
                 fprintf(stderr, "weir run: --progress takes 0 or seconds from 0.1 up, not `%s`\n", optarg);
             break;
         case WEIR_OPTION_HELP:
-            fputs(usage, stdout);
-            weir_write_options(weir_run_options, stdout);
-            fputs(notes, stdout);
+            weir_write_help(usage, weir_run_options, notes);
             return 0;
         default:
             fine = false;

@@ -11,8 +11,8 @@
 
 #define LOOKS_A_S 10
 #define RETRY_LOG2_MAX 7 /* seconds between tries: 1, 2, 4, … 64 */
-#define GRACE_S                                                                                              \
-    10 /* for a link that was held down to come up, before it counts as down: cards negotiate for seconds */
+/* For a link that was held down to come up, before it counts as down: cards negotiate for seconds. */
+#define GRACE_S 10
 
 static double seconds(const struct weir_runtime *rt, uint64_t from_tsc, uint64_t to_tsc)
 {
@@ -85,13 +85,14 @@ static void try_to_open(struct weir_runtime *rt, struct weir_port *port, uint64_
     if (now_tsc < watch->next_open_tsc)
         return;
     memcpy(before, port->error, sizeof before);
-    port->taken += watch->takes; /* a driver that keeps them keeps them again, also if it fails */
     int result = port->def->open(port, rt->port_params[port->index]);
     if (result == 0) {
         result = port->def->start(port, now_tsc);
         if (result != 0)
             port->def->close(port);
     }
+    if (result != -ENXIO) /* a driver that keeps them keeps them again, also if it fails */
+        port->taken += watch->takes;
     if (port->warning[0] != '\0')
         weir_log(WEIR_LOG_WARNING, "port %s: %s", port->name, port->warning);
     port->warning[0] = '\0';
@@ -103,8 +104,6 @@ static void try_to_open(struct weir_runtime *rt, struct weir_port *port, uint64_
         uint32_t more = watch->tries < RETRY_LOG2_MAX ? watch->tries : RETRY_LOG2_MAX;
         uint64_t wait_s = watch->tries == 0 ? 0 : UINT64_C(1) << (more - 1);
         watch->next_open_tsc = now_tsc + wait_s * rt->tsc_hz;
-        if (result == -ENXIO)
-            port->taken -= watch->takes; /* it was not even tried */
         return;
     }
     watch->tries = 0;

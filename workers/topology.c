@@ -174,7 +174,6 @@ static void list_cpus(struct weir_topology *t, hwloc_topology_t machine, hwloc_c
         t->n_siblings += c.sibling && automatic;
         if (c.sibling && automatic)
             continue;
-        t->siblings_asked |= c.sibling;
         t->n_cores += !c.sibling;
         t->n_packages += c.package != last_package;
         last_package = c.package;

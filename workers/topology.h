@@ -38,8 +38,7 @@ struct weir_topology_machine; /* hwloc's */
 /* CPUs that weir may use, in the machine's order: package, node, cache, core. */
 struct weir_topology {
     struct weir_topology_machine *machine;
-    bool here;           /* else from a file */
-    bool siblings_asked; /* a list of CPUs, not `auto`, has siblings in it */
+    bool here; /* else from a file */
     uint32_t n_cpus, n_cores, n_nodes, n_packages;
     uint32_t n_siblings; /* CPUs of the machine that may be used but for `auto` */
     char *refused;       /* list of the CPUs that are there and may not be used; empty = none */

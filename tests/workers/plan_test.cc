@@ -21,7 +21,6 @@ struct Machine {
         uint32_t n = packages * nodes * caches * cores * threads;
         memory.resize(sizeof(weir_topology) + n * sizeof(weir_cpu));
         t = reinterpret_cast<weir_topology *>(memory.data());
-        t->siblings_asked = threads > 1;
         for (uint32_t i = 0; i < n; i++) {
             uint32_t core = i / threads, cache = core / cores, node = cache / caches, package = node / nodes;
             weir_cpu c = {};
