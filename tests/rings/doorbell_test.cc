@@ -97,7 +97,8 @@ bool park(Pair &p, uint64_t *lost)
 }
 
 /* One item under way at a time, and the producer waits a while that varies, so that it comes before, while and after the
- * consumer goes to sleep. Each 16th round it waits for the bell to be armed first: on a busy machine the two rarely meet. */
+ * consumer goes to sleep. Each 16th round it waits for the bell to be armed first, and
+ * then longer than arming takes: without that the two may hardly ever meet. */
 TEST(Doorbell, NoWakeUpIsLost)
 {
     const uint64_t rounds = std::getenv("WEIR_LONG") != nullptr ? 10'000'000 : 100'000;
@@ -110,9 +111,10 @@ TEST(Doorbell, NoWakeUpIsLost)
         for (uint64_t i = 0; i < rounds; i++) {
             while (taken.load() != i)
                 std::this_thread::yield();
-            while (i % 16 == 0 && __atomic_load_n(&p.bell.armed, __ATOMIC_RELAXED) == 0)
+            bool meets = i % 16 == 0;
+            while (meets && weir_load_relaxed(&p.bell.armed) == 0)
                 std::this_thread::yield();
-            for (volatile uint64_t spin = 0; spin < i % 4096; spin = spin + 1)
+            for (volatile uint64_t spin = 0; spin < (meets ? i / 16 % 16 * 4096 : i % 4096); spin = spin + 1)
                 ;
             uint64_t item = now_ns();
             weir_ring_push(&p.ring->producer, &item, 1);
