@@ -1,59 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* weir document completion: a script for bash, from the tables of verbs, options and keys. */
+/* weir document completion: cli/completion.bash, its gaps filled from the tables of verbs, options and keys.
+ *
+ * The shell cuts words at `=` and replaces what stands behind the last one, so the line is cut at blanks there, and what
+ * was in front (`prefix`) is given back only where `=` does not cut. `takes` is what may follow: words, or one of the two
+ * that weir_option.value names. */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/completion.h" /* made by meson */
 #include "config/key_table.h"
 
-/* The shell cuts words at `=` and replaces what stands behind the last one, so the line is cut at blanks here, and what
- * was in front (`prefix`) is given back only where `=` does not cut. `takes` is what may follow: words, or one of the two
- * that weir_option.value names. */
-static const char head[] =
-    "# SPDX-License-Identifier: BSD-3-Clause\n"
-    "# Completion of weir " WEIR_VERSION " for bash, written by `weir document completion`.\n"
-    "_weir()\n"
-    "{\n"
-    "    local line=${COMP_LINE:0:COMP_POINT} word=\"\" prefix=\"\" before takes=\"\" options=\"\"\n"
-    "    local -a words\n"
-    "    read -ra words <<<\"$line\"\n"
-    "    if [[ $line != *[[:blank:]] ]]; then\n"
-    "        word=${words[-1]}\n"
-    "        unset 'words[-1]'\n"
-    "    fi\n"
-    "    before=${words[-1]-}\n"
-    "    if [[ $word == --*=* ]]; then\n"
-    "        before=${word%%=*} prefix=${word%%=*}=\n"
-    "        word=${word#*=}\n"
-    "    fi\n"
-    "    case ${words[1]-} in\n";
-
-static const char middle[] = "    esac\n"
-                             "    if [[ $word == -* && -n $options ]]; then\n"
-                             "        takes=$options\n"
-                             "    fi\n"
-                             "    if [[ $takes == KEY=VALUE && $word == *=* ]]; then\n"
-                             "        case $word in\n";
-
-static const char tail[] = "        *) takes=\"\" ;;\n"
-                           "        esac\n"
-                           "        prefix+=${word%%=*}=\n"
-                           "        word=${word#*=}\n"
-                           "    elif [[ $takes == KEY=VALUE ]]; then\n"
-                           "        compopt -o nospace 2>/dev/null\n"
-                           "        takes=\"";
-
-static const char end[] = "\"\n"
-                          "    fi\n"
-                          "    if [[ $takes == FILE ]]; then\n"
-                          "        compopt -o filenames 2>/dev/null\n"
-                          "        mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n"
-                          "    else\n"
-                          "        mapfile -t COMPREPLY < <(compgen -W \"$takes\" -- \"$word\")\n"
-                          "    fi\n"
-                          "    [[ $COMP_WORDBREAKS == *=* ]] || COMPREPLY=(\"${COMPREPLY[@]/#/$prefix}\")\n"
-                          "}\n"
-                          "complete -F _weir weir\n";
+/* From `*at` on up to `mark`; `*at` moves behind it. */
+static void write_until(const char **at, const char *mark, FILE *to)
+{
+    const char *end = strstr(*at, mark);
+    fwrite(*at, (size_t)(end - *at), 1, to);
+    *at = end + strlen(mark);
+}
 
 static void write_verb(const struct weir_verb *v, FILE *to)
 {
@@ -88,20 +52,21 @@ static void write_words(const struct weir_key_row *row, FILE *to)
 
 void weir_write_completion(const struct weir_verb *verbs, FILE *to)
 {
-    fputs(head, to);
+    const char *rest = WEIR_COMPLETION;
+    write_until(&rest, "<help and verbs>\n", to);
     fputs("    \"\") takes=\"help", to);
     for (const struct weir_verb *v = verbs; v->name != NULL; v++)
         fprintf(to, " %s", v->name);
     fputs("\" ;;\n", to);
     for (const struct weir_verb *v = verbs; v->name != NULL; v++)
         write_verb(v, to);
-    fputs(middle, to);
+    write_until(&rest, "<words of keys>\n", to);
     for (const struct weir_key_row *r = weir_top_rows; r->key != NULL; r++)
         write_words(r, to);
-    fputs(tail, to);
+    write_until(&rest, "<keys>", to);
     for (const struct weir_key_row *r = weir_top_rows; r->key != NULL; r++)
         if (r->not_yet == NULL)
             fprintf(
                 to, "%s%s%s", r == weir_top_rows ? "" : " ", r->key, r->type == WEIR_TYPE_MAP ? "." : "=");
-    fputs(end, to);
+    fputs(rest, to);
 }
