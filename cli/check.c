@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* weir check FILE…: every mistake of every file, without a machine. */
-#include <getopt.h> /* optarg, optind */
+#include <getopt.h> /* optind */
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "workers/runtime.h"
 
-enum { SET, PRINT, SCHEMA };
+struct options {
+    const char *sets[WEIR_ARGUMENTS_MAX + 1];
+    bool print, schema;
+};
+
 const struct weir_option weir_check_options[] = {
-    [SET] = {"set", "KEY=VALUE", "override a key, as in --set pools.work.workers=4; with one FILE"},
-    [PRINT] = {"print", NULL, "print the whole configuration and where each value comes from; with one FILE"},
-    [SCHEMA] = {"schema", NULL, "print the JSON Schema of a configuration file"},
+    {"set", "KEY=VALUE", "override a key, as in --set pools.work.workers=4; with one FILE",
+        offsetof(struct options, sets), true},
+    {"print", NULL, "print the whole configuration and where each value comes from; with one FILE",
+        offsetof(struct options, print), false},
+    {"schema", NULL, "print the JSON Schema of a configuration file", offsetof(struct options, schema),
+        false},
     {.name = NULL},
 };
 static const char usage[] = "usage: weir check [OPTION]… FILE…     (FILE `-` reads standard input)\n"
@@ -19,51 +27,6 @@ static const char usage[] = "usage: weir check [OPTION]… FILE…     (FILE `-`
 static const char notes[] =
     "Every mistake goes to standard error as FILE:LINE:COLUMN: what; what is allowed.\n"
     "exit: 0 fine, 64 usage, 71 system, 78 configuration\n";
-
-struct options {
-    const char *sets[WEIR_ARGUMENTS_MAX + 1];
-    bool print, schema;
-};
-
-/* Exit code, or -1 to go on. */
-static int parse_options(int argc, char **argv, struct options *o)
-{
-    bool fine = true;
-    optind = 1;
-    for (int c; fine && (c = weir_next_option(argc, argv, weir_check_options)) != WEIR_OPTION_END;) {
-        switch (c) {
-        case SET:
-            fine = weir_append_argument(o->sets, "weir check", "--set", optarg);
-            break;
-        case PRINT:
-            o->print = true;
-            break;
-        case SCHEMA:
-            o->schema = true;
-            break;
-        case WEIR_OPTION_HELP:
-            weir_write_help(usage, weir_check_options, notes);
-            return 0;
-        default:
-            fine = false;
-        }
-    }
-    int files = argc - optind;
-    const char *wrong = NULL;
-    if (o->schema && (files > 0 || o->print || o->sets[0] != NULL))
-        wrong = "--schema stands alone";
-    else if (!o->schema && files == 0)
-        wrong = "which configuration? give a FILE";
-    else if (files > 1 && (o->print || o->sets[0] != NULL))
-        wrong = "--set and --print are for one FILE";
-    if (fine && wrong != NULL)
-        fprintf(stderr, "weir check: %s\n", wrong);
-    if (!fine || wrong != NULL) {
-        fputs("`weir check --help` shows the options\n", stderr);
-        return WEIR_EXIT_USAGE;
-    }
-    return -1;
-}
 
 static bool check(const char *file, const struct options *o)
 {
@@ -82,9 +45,16 @@ static bool check(const char *file, const struct options *o)
 int weir_verb_check(int argc, char **argv)
 {
     struct options o = {.print = false};
-    int code = parse_options(argc, argv, &o);
+    int code = weir_read_options(argc, argv, usage, weir_check_options, notes, &o);
     if (code >= 0)
         return code;
+    int files = argc - optind;
+    if (o.schema && (files > 0 || o.print || o.sets[0] != NULL))
+        return weir_wrong_usage(argv[0], "--schema stands alone");
+    if (!o.schema && files == 0)
+        return weir_wrong_usage(argv[0], "which configuration? give a FILE");
+    if (files > 1 && (o.print || o.sets[0] != NULL))
+        return weir_wrong_usage(argv[0], "--set and --print are for one FILE");
     bool fine = true;
     if (o.schema)
         weir_write_schema(weir_vocabulary(), stdout);

@@ -10,12 +10,15 @@
 /* The stages and port kinds of this version, and the names of those that come later. Built once, never freed. */
 const struct weir_vocabulary *weir_vocabulary(void);
 
-/* One option of a verb: getopt reads it, --help shows it, completion offers it. `--help` is everybody's. */
+/* One option of a verb: it is read, shown by --help and completed by this. `--help` is everybody's. */
 struct weir_option {
     const char *name;
     const char
         *value; /* what it takes, as --help calls it, NULL = nothing; FILE and KEY=VALUE are completed */
     const char *help;
+    /* Offset in the verb's struct: of a bool, if it takes nothing; else of a text; of several of them, if `many`. */
+    size_t member;
+    bool many;
 };
 #define WEIR_OPTIONS_MAX 16 /* a verb */
 
@@ -27,20 +30,18 @@ struct weir_verb {
     const char *operands;              /* FILE, or the words that may follow; NULL = none */
 };
 
-/* The next option of the command line: its index in the table, with its value in optarg; or one of these. Begin with
- * optind = 1. */
-enum { WEIR_OPTION_END = -1, WEIR_OPTION_HELP = -2, WEIR_OPTION_WRONG = -3 };
-int weir_next_option(int argc, char **argv, const struct weir_option *);
-/* --help: how the verb is called, its table, and what else is to be said. */
-void weir_write_help(const char *usage, const struct weir_option *, const char *notes);
+/* Options that may be given several times: --set, --eal. Their member has room for one more, its end. */
+#define WEIR_ARGUMENTS_MAX 32
+
+/* Into the verb's struct, which was empty; optind is then the first operand. Returns an exit code, or -1 to go on.
+ * `--help` shows how the verb is called, its table, and what else is to be said. */
+int weir_read_options(
+    int argc, char **argv, const char *usage, const struct weir_option *, const char *notes, void *options);
+/* Says why, if that was not said yet, and where to look. Returns the exit code. */
+int weir_wrong_usage(const char *verb, const char *why);
 
 /* A script for bash; the verbs end with name NULL. */
 void weir_write_completion(const struct weir_verb *, FILE *);
-
-/* Options that may be given several times: --set, --eal. The list has room for one more, its end. False after a
- * complaint. */
-#define WEIR_ARGUMENTS_MAX 32
-bool weir_append_argument(const char **list, const char *verb, const char *option, const char *item);
 
 /* JSON Schema of a configuration file. */
 void weir_write_schema(const struct weir_vocabulary *, FILE *);

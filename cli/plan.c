@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* weir plan FILE: who would run where, and why; on this machine, or on one that a file describes. No DPDK, no root. */
-#include <getopt.h> /* optarg, optind */
+#include <getopt.h> /* optind */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,26 +10,28 @@
 #include "cli/plan.h"
 #include "config/key_table.h"
 
-enum { SET, TOPOLOGY, RATE, COSTS, JSON, SVG };
+struct options {
+    const char *sets[WEIR_ARGUMENTS_MAX + 1];
+    const char *topology, *rate, *costs, *svg;
+    bool json;
+};
+
 const struct weir_option weir_plan_options[] = {
-    [SET] = {"set", "KEY=VALUE", "override a key of the file, as in --set pools.work.workers=4"},
-    [TOPOLOGY] = {"topology", "FILE",
-        "plan for the machine that FILE describes, as `lstopo FILE.xml` writes it"},
-    [RATE] = {"rate", "RATE", "say where the pipeline saturates, as in --rate 10Mpps"},
-    [COSTS] = {"costs", "FILE", "cycles a packet as `scripts/bench costs` wrote them, for --rate"},
-    [JSON] = {"json", NULL, "print JSON"},
-    [SVG] = {"svg", "FILE", "draw the machine with its workers through lstopo; `-` is standard output"},
+    {"set", "KEY=VALUE", "override a key of the file, as in --set pools.work.workers=4",
+        offsetof(struct options, sets), true},
+    {"topology", "FILE", "plan for the machine that FILE describes, as `lstopo FILE.xml` writes it",
+        offsetof(struct options, topology), false},
+    {"rate", "RATE", "say where the pipeline saturates, as in --rate 10Mpps", offsetof(struct options, rate),
+        false},
+    {"costs", "FILE", "cycles a packet as `scripts/bench costs` wrote them, for --rate",
+        offsetof(struct options, costs), false},
+    {"json", NULL, "print JSON", offsetof(struct options, json), false},
+    {"svg", "FILE", "draw the machine with its workers through lstopo; `-` is standard output",
+        offsetof(struct options, svg), false},
     {.name = NULL},
 };
 static const char usage[] = "usage: weir plan [OPTION]… FILE       (FILE `-` reads standard input)\n";
 static const char notes[] = "exit: 0 fine, 64 usage, 71 system, 78 configuration\n";
-
-struct options {
-    const char *sets[WEIR_ARGUMENTS_MAX + 1];
-    const char *file, *topology, *costs, *svg;
-    double rate_pps; /* 0 = not asked for */
-    bool json;
-};
 
 static bool parse_rate(const char *text, double *pps)
 {
@@ -51,58 +54,11 @@ static bool parse_rate(const char *text, double *pps)
     return fine;
 }
 
-/* Exit code, or -1 to go on. */
-static int parse_options(int argc, char **argv, struct options *o)
-{
-    bool fine = true;
-    optind = 1;
-    for (int c; fine && (c = weir_next_option(argc, argv, weir_plan_options)) != WEIR_OPTION_END;) {
-        switch (c) {
-        case SET:
-            fine = weir_append_argument(o->sets, "weir plan", "--set", optarg);
-            break;
-        case TOPOLOGY:
-            o->topology = optarg;
-            break;
-        case RATE:
-            fine = parse_rate(optarg, &o->rate_pps);
-            break;
-        case COSTS:
-            o->costs = optarg;
-            break;
-        case JSON:
-            o->json = true;
-            break;
-        case SVG:
-            o->svg = optarg;
-            break;
-        case WEIR_OPTION_HELP:
-            weir_write_help(usage, weir_plan_options, notes);
-            return 0;
-        default:
-            fine = false;
-        }
-    }
-    const char *wrong = NULL;
-    if (optind + 1 != argc)
-        wrong = optind == argc ? "which configuration? give one FILE" : "one FILE, not more";
-    else if (o->costs != NULL && o->rate_pps == 0)
-        wrong = "--costs is for --rate";
-    if (fine && wrong != NULL)
-        fprintf(stderr, "weir plan: %s\n", wrong);
-    if (!fine || wrong != NULL) {
-        fputs("`weir plan --help` shows the options\n", stderr);
-        return WEIR_EXIT_USAGE;
-    }
-    o->file = argv[optind];
-    return -1;
-}
-
-static int show(const struct weir_runtime *rt, const struct options *o)
+static int show(const struct weir_runtime *rt, const struct options *o, double rate_pps)
 {
     struct weir_rate_plan rate;
-    bool rated = o->rate_pps != 0;
-    if (rated && !weir_rate_plan_make(&rate, rt, o->costs, o->rate_pps))
+    bool rated = o->rate != NULL;
+    if (rated && !weir_rate_plan_make(&rate, rt, o->costs, rate_pps))
         return WEIR_FAILED_CONFIG;
     if (o->json) {
         json_t *json = weir_plan_json(rt, o->topology, rated ? &rate : NULL);
@@ -124,15 +80,23 @@ static int show(const struct weir_runtime *rt, const struct options *o)
 int weir_verb_plan(int argc, char **argv)
 {
     struct options o = {.json = false};
-    int code = parse_options(argc, argv, &o);
+    double rate_pps = 0;
+    int code = weir_read_options(argc, argv, usage, weir_plan_options, notes, &o);
     if (code >= 0)
         return code;
-    struct weir_config *config = weir_config_load(o.file, o.sets, weir_vocabulary(), stderr);
+    if (o.rate != NULL && !parse_rate(o.rate, &rate_pps))
+        return weir_wrong_usage(argv[0], NULL);
+    if (optind + 1 != argc)
+        return weir_wrong_usage(
+            argv[0], optind == argc ? "which configuration? give one FILE" : "one FILE, not more");
+    if (o.costs != NULL && o.rate == NULL)
+        return weir_wrong_usage(argv[0], "--costs is for --rate");
+    struct weir_config *config = weir_config_load(argv[optind], o.sets, weir_vocabulary(), stderr);
     if (config == NULL)
         return WEIR_FAILED_CONFIG;
     enum weir_failure failed;
     struct weir_runtime *rt = weir_runtime_new(config, o.topology, &failed);
-    code = failed == WEIR_FINE ? show(rt, &o) : (int)failed;
+    code = failed == WEIR_FINE ? show(rt, &o, rate_pps) : (int)failed;
     weir_runtime_free(rt);
     weir_config_free(config);
     return code;

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,23 +28,23 @@
 #define DRAIN_TICK_MS 1
 #define LOOK_MS 100
 
-struct options {
-    const char *file;
-    bool json;
-    int progress_ms; /* -1 = by whether standard error is a terminal; 0 = off */
-    const char *sets[WEIR_ARGUMENTS_MAX + 1];
-    const char *eal[WEIR_ARGUMENTS_MAX + 1];
-};
-
 /* ---- options ---- */
 
-enum { SET, JSON, PROGRESS, EAL };
+struct options {
+    const char *sets[WEIR_ARGUMENTS_MAX + 1];
+    const char *eal[WEIR_ARGUMENTS_MAX + 1];
+    const char *progress;
+    bool json;
+};
+
 const struct weir_option weir_run_options[] = {
-    [SET] = {"set", "KEY=VALUE", "override a key of the file, as in --set pools.work.workers=4"},
-    [JSON] = {"json", NULL, "print the certificate as JSON"},
-    [PROGRESS] = {"progress", "SECS",
-        "seconds between progress lines, 0 = none (1 on a terminal, 5 elsewhere)"},
-    [EAL] = {"eal", "ARG", "hand one more argument to DPDK's EAL, as in --eal -d --eal driver.so"},
+    {"set", "KEY=VALUE", "override a key of the file, as in --set pools.work.workers=4",
+        offsetof(struct options, sets), true},
+    {"json", NULL, "print the certificate as JSON", offsetof(struct options, json), false},
+    {"progress", "SECS", "seconds between progress lines, 0 = none (1 on a terminal, 5 elsewhere)",
+        offsetof(struct options, progress), false},
+    {"eal", "ARG", "hand one more argument to DPDK's EAL, as in --eal -d --eal driver.so",
+        offsetof(struct options, eal), true},
     {.name = NULL},
 };
 static const char usage[] = "usage: weir run [OPTION]… FILE        (FILE `-` reads standard input)\n";
@@ -63,48 +64,6 @@ static bool parse_seconds(const char *text, int *ms)
         return false;
     *ms = (int)(seconds * 1000);
     return true;
-}
-
-/* Exit code, or -1 to go on. */
-static int parse_options(int argc, char **argv, struct options *o)
-{
-    bool fine = true;
-    *o = (struct options){.progress_ms = -1};
-    optind = 1;
-    for (int c; fine && (c = weir_next_option(argc, argv, weir_run_options)) != WEIR_OPTION_END;) {
-        switch (c) {
-        case SET:
-            fine = weir_append_argument(o->sets, "weir run", "--set", optarg);
-            break;
-        case EAL:
-            fine = weir_append_argument(o->eal, "weir run", "--eal", optarg);
-            break;
-        case JSON:
-            o->json = true;
-            break;
-        case PROGRESS:
-            fine = parse_seconds(optarg, &o->progress_ms);
-            if (!fine)
-                fprintf(stderr, "weir run: --progress takes 0 or seconds from 0.1 up, not `%s`\n", optarg);
-            break;
-        case WEIR_OPTION_HELP:
-            weir_write_help(usage, weir_run_options, notes);
-            return 0;
-        default:
-            fine = false;
-        }
-    }
-    if (fine && optind + 1 != argc)
-        fprintf(stderr, "weir run: %s\n",
-            optind == argc ? "which configuration? give one FILE" : "one FILE, not more");
-    if (!fine || optind + 1 != argc) {
-        fputs("`weir run --help` shows the options\n", stderr);
-        return WEIR_EXIT_USAGE;
-    }
-    o->file = argv[optind];
-    if (o->progress_ms < 0)
-        o->progress_ms = isatty(STDERR_FILENO) ? 1000 : 5000;
-    return -1;
 }
 
 /* ---- what is shown while it runs ---- */
@@ -261,7 +220,7 @@ static void tell_plan(const struct weir_runtime *rt)
             "%u workers share CPUs with each other (more workers than CPUs): they take turns", sharing);
 }
 
-static int run_pipeline(struct weir_runtime *rt, const struct options *o, int signals)
+static int run_pipeline(struct weir_runtime *rt, const struct options *o, int progress_ms, int signals)
 {
     enum weir_failure failed = weir_eal_start(rt->plan, rt->config, o->eal);
     if (failed != WEIR_FINE)
@@ -279,7 +238,7 @@ static int run_pipeline(struct weir_runtime *rt, const struct options *o, int si
             _exit((int)failed); /* as below */
         return (int)failed;
     }
-    struct display display = {.every_ms = o->progress_ms, .terminal = isatty(STDERR_FILENO) != 0};
+    struct display display = {.every_ms = progress_ms, .terminal = isatty(STDERR_FILENO) != 0};
     bool all = run(rt, signals, &display);
     clear(&display);
     weir_snapshot_free(display.before);
@@ -312,11 +271,19 @@ static int open_signals(void)
 
 int weir_verb_run(int argc, char **argv)
 {
-    struct options o;
-    int code = parse_options(argc, argv, &o);
+    struct options o = {.json = false};
+    int progress_ms = isatty(STDERR_FILENO) ? 1000 : 5000;
+    int code = weir_read_options(argc, argv, usage, weir_run_options, notes, &o);
     if (code >= 0)
         return code;
-    struct weir_config *config = weir_config_load(o.file, o.sets, weir_vocabulary(), stderr);
+    if (o.progress != NULL && !parse_seconds(o.progress, &progress_ms)) {
+        fprintf(stderr, "weir run: --progress takes 0 or seconds from 0.1 up, not `%s`\n", o.progress);
+        return weir_wrong_usage(argv[0], NULL);
+    }
+    if (optind + 1 != argc)
+        return weir_wrong_usage(
+            argv[0], optind == argc ? "which configuration? give one FILE" : "one FILE, not more");
+    struct weir_config *config = weir_config_load(argv[optind], o.sets, weir_vocabulary(), stderr);
     if (config == NULL)
         return WEIR_FAILED_CONFIG;
     weir_log_set_level(config->log);
@@ -332,7 +299,7 @@ int weir_verb_run(int argc, char **argv)
     struct weir_runtime *rt = weir_runtime_new(config, NULL, &failed);
     code = (int)failed;
     if (failed == WEIR_FINE)
-        code = run_pipeline(rt, &o, signals);
+        code = run_pipeline(rt, &o, progress_ms, signals);
     weir_runtime_free(rt);
     weir_eal_stop();
     weir_config_free(config);
