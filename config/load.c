@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Document → values. Every table of the grammar is read by match_keys() and load_values(); what differs
  * between the top, a port, a pool and a stage is only what becomes of keys that hold a list or a map. */
-#include <assert.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,10 +83,11 @@ struct pairs {
     const yaml_node_pair_t *start, *top;
 };
 
+/* 0 = a map that is not written. */
 static struct pairs pairs_at(const struct loader *l, int map)
 {
     const yaml_node_t *node = node_at(l, map);
-    if (node->type != YAML_MAPPING_NODE)
+    if (node == NULL || node->type != YAML_MAPPING_NODE)
         return (struct pairs){NULL, NULL};
     return (struct pairs){node->data.mapping.pairs.start, node->data.mapping.pairs.top};
 }
@@ -144,13 +143,14 @@ static void write_subject(FILE *to, const struct subject *s)
     }
 }
 
-static void write_usable_keys(FILE *to, const struct weir_key_row *rows)
+/* Of the first `n` rows. */
+static void write_usable_keys(FILE *to, const struct weir_key_row *rows, size_t n)
 {
     bool first = true;
     fputs("; allowed: ", to);
-    for (const struct weir_key_row *r = rows; r != NULL && r->key != NULL; r++)
-        if (r->not_yet == NULL)
-            weir_write_listed(to, r->key, &first);
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].not_yet == NULL)
+            weir_write_listed(to, rows[i].key, &first);
     if (first)
         fputs("no key", to);
 }
@@ -171,7 +171,7 @@ static int complain_unknown(
     weir_write_quoted(to, guess.written);
     fputs(" in ", to);
     write_subject(to, s);
-    write_usable_keys(to, rows);
+    write_usable_keys(to, rows, weir_rows_count(rows));
     weir_guess_write(&guess, to);
     weir_complaint_end(l->draft.complaints);
     return meant;
@@ -189,18 +189,18 @@ static void complain_missing(struct loader *l, const struct subject *s, const st
     weir_complaint_end(l->draft.complaints);
 }
 
-/* Node of each row's value in a map, 0 = not written, -1 = refused. Complains of keys that are unknown,
+/* Node of each row's value in a map (0 = an empty one), 0 = not written, -1 = refused. Complains of keys that are unknown,
  * doubled, to come, or missing. `found` has one entry a row. */
 static bool match_keys(
     struct loader *l, int map, const struct subject *s, const struct weir_key_row *rows, int *found)
 {
     struct weir_complaints *c = l->draft.complaints;
     const yaml_node_t *node = node_at(l, map);
-    if (node->type != YAML_MAPPING_NODE && !is_nothing(node)) {
+    if (node != NULL && node->type != YAML_MAPPING_NODE && !is_nothing(node)) {
         FILE *to = weir_complaint_begin(c, weir_source_place(node));
         write_subject(to, s);
         fputs(" is no map", to);
-        write_usable_keys(to, rows);
+        write_usable_keys(to, rows, weir_rows_count(rows));
         weir_complaint_end(c);
         return false;
     }
@@ -236,35 +236,20 @@ static bool is_scalar_type(enum weir_key_type type)
            type != WEIR_TYPE_PORT_MAP && type != WEIR_TYPE_CLASSES;
 }
 
-static void load_written(
-    struct loader *l, const struct weir_key_row *row, int index, struct weir_value *value)
+/* As written, or a default, which has no place. */
+static void load_value(struct loader *l, const struct weir_key_row *row, const char *text,
+    struct weir_place place, struct weir_value *value)
 {
-    const char *text = text_at(l, index);
-    FILE *to = weir_complaint_begin(l->draft.complaints, place_at(l, index));
+    FILE *to = weir_complaint_begin(l->draft.complaints, place);
     if (text == NULL) {
         fprintf(to, "%s is no single value; allowed: ", row->key);
         weir_row_write_allowed(row, to);
     } else if (weir_row_parse(row, text, value, to)) {
         value->set = true;
         value->text = take_text(l, text);
-        value->place = place_at(l, index);
+        value->place = place;
     }
     weir_complaint_end(l->draft.complaints);
-}
-
-static void load_default(struct loader *l, const struct weir_key_row *row, struct weir_value *value)
-{
-    char *mistake = NULL;
-    size_t size = 0;
-    FILE *to = open_memstream(&mistake, &size);
-    if (to == NULL)
-        abort();
-    bool fine = weir_row_parse(row, row->unset, value, to);
-    fclose(to);
-    free(mistake);
-    assert(fine); /* a table with a wrong default */
-    value->set = fine;
-    value->text = take_text(l, row->unset);
 }
 
 static void load_class_list(struct loader *, const struct weir_key_row *, int list, struct weir_value *);
@@ -279,14 +264,52 @@ static struct weir_value *load_values(struct loader *l, const struct weir_key_ro
         if (rows[i].not_yet != NULL || !is_scalar_type(rows[i].type))
             continue;
         if (found[i] > 0)
-            load_written(l, &rows[i], found[i], &values[i]);
+            load_value(l, &rows[i], text_at(l, found[i]), place_at(l, found[i]), &values[i]);
         else if (rows[i].unset != NULL)
-            load_default(l, &rows[i], &values[i]);
+            load_value(l, &rows[i], rows[i].unset, (struct weir_place){0, 0}, &values[i]);
     }
     return values;
 }
 
+/* NULL after a complaint. */
+static struct weir_value *load_map(
+    struct loader *l, int map, const struct subject *s, const struct weir_key_row *rows, int **found)
+{
+    *found = take(l, weir_rows_count(rows), sizeof **found);
+    return match_keys(l, map, s, rows, *found) ? load_values(l, rows, *found) : NULL;
+}
+
 /* ---- names ---- */
+
+enum kind { PORT, POOL, CLASS, KINDS };
+static const char *const kind_names[KINDS] = {"port", "pool", "class"};
+
+struct named {
+    const char *name; /* NULL = behind the last */
+    struct weir_place place;
+};
+
+/* Of the classes the last is `other`. */
+static struct named named(const struct weir_config *config, enum kind kind, uint32_t i)
+{
+    if (kind == PORT && i < config->n_ports)
+        return (struct named){config->ports[i].name, config->ports[i].place};
+    if (kind == POOL && i < config->n_pools)
+        return (struct named){config->pools[i].name, config->pools[i].place};
+    if (kind == CLASS && i < config->n_classes)
+        return (struct named){config->classes[i].name, config->classes[i].place};
+    return (struct named){.name = kind == CLASS && i == config->n_classes ? WEIR_CLASS_OTHER : NULL};
+}
+
+/* Its index, or -1. */
+static int32_t find(const struct weir_config *config, enum kind kind, const char *name)
+{
+    const char *there;
+    for (uint32_t i = 0; (there = named(config, kind, i).name) != NULL; i++)
+        if (strcmp(there, name) == 0)
+            return (int32_t)i;
+    return -1;
+}
 
 /* False after a complaint. */
 static bool check_name(struct loader *l, struct weir_place place, const char *name)
@@ -302,21 +325,22 @@ static bool check_name(struct loader *l, struct weir_place place, const char *na
     return false;
 }
 
-/* Complains of a name that is misspelled, or that a port or pool before it has. */
-static char *load_name(struct loader *l, int key, const char *what)
+/* Complains of a name that is misspelled, or that something before it has, of `first` to `last`. */
+static char *load_name(struct loader *l, int key, enum kind kind, enum kind first, enum kind last)
 {
     const struct weir_config *config = l->draft.config;
-    struct weir_complaints *c = l->draft.complaints;
     const char *name = word_at(l, key, "name");
     bool fine = name != NULL && check_name(l, place_at(l, key), name);
-    for (uint32_t i = 0; fine && i < config->n_ports; i++)
-        if (config->ports[i].name != NULL && strcmp(config->ports[i].name, name) == 0)
-            weir_complain(c, place_at(l, key), "%s `%s` has the name of the port in line %u; rename one",
-                what, name, config->ports[i].place.line);
-    for (uint32_t i = 0; fine && i < config->n_pools; i++)
-        if (config->pools[i].name != NULL && strcmp(config->pools[i].name, name) == 0)
-            weir_complain(c, place_at(l, key), "%s `%s` has the name of the pool in line %u; rename one",
-                what, name, config->pools[i].place.line);
+    for (enum kind k = first; fine && k <= last; k++) {
+        int32_t same = find(config, k, name);
+        if (k == CLASS && same == (int32_t)config->n_classes)
+            weir_complain(l->draft.complaints, place_at(l, key),
+                "`%s` is the class of what no other matches; rename this one", name);
+        else if (same >= 0)
+            weir_complain(l->draft.complaints, place_at(l, key),
+                "%s `%s` has the name of the %s in line %u; rename one", kind_names[kind], name,
+                kind_names[k], named(config, k, (uint32_t)same).place.line);
+    }
     return take_text(l, name != NULL ? name : "");
 }
 
@@ -344,7 +368,7 @@ static void name_ports(struct loader *l, int map)
     for (; config->n_ports < n; config->n_ports++) {
         int key = pairs_at(l, map).start[config->n_ports].key;
         struct weir_config_port *port = &config->ports[config->n_ports];
-        port->name = load_name(l, key, "port");
+        port->name = load_name(l, key, PORT, PORT, POOL);
         port->follows = -1;
         port->place = place_at(l, key);
     }
@@ -359,75 +383,51 @@ static void name_pools(struct loader *l, int map)
     for (; config->n_pools < n; config->n_pools++) {
         int key = pairs_at(l, map).start[config->n_pools].key;
         struct weir_config_pool *pool = &config->pools[config->n_pools];
-        pool->name = load_name(l, key, "pool");
+        pool->name = load_name(l, key, POOL, PORT, POOL);
         pool->place = place_at(l, key);
     }
 }
 
-static int32_t find_port(const struct weir_config *config, const char *name)
-{
-    for (uint32_t i = 0; i < config->n_ports; i++)
-        if (strcmp(config->ports[i].name, name) == 0)
-            return (int32_t)i;
-    return -1;
-}
-
-static int32_t find_pool(const struct weir_config *config, const char *name)
-{
-    for (uint32_t i = 0; i < config->n_pools; i++)
-        if (strcmp(config->pools[i].name, name) == 0)
-            return (int32_t)i;
-    return -1;
-}
-
-/* The item of that name: 0 = `other`, n = the n-th class; or -1. */
-static int32_t find_class(const struct weir_config *config, const char *name)
-{
-    for (uint32_t i = 0; i < config->n_classes; i++)
-        if (strcmp(config->classes[i].name, name) == 0)
-            return (int32_t)i + 1;
-    return strcmp(name, WEIR_CLASS_OTHER) == 0 ? 0 : -1;
-}
-
-enum { PORT = 1, POOL = 2, CLASS = 4 };
-
+/* `kinds`: where it was looked for, a bit each. */
 static void complain_nobody(struct loader *l, int index, const char *name, const char *what, unsigned kinds)
 {
     if (!l->names_known)
         return;
-    const struct weir_config *config = l->draft.config;
     struct weir_names names = {.guess.written = name};
     FILE *to = weir_complaint_begin(l->draft.complaints, place_at(l, index));
+    const char *there;
     fprintf(to, "no %s is named ", what);
     weir_write_quoted(to, name);
-    for (uint32_t i = 0; kinds & PORT && i < config->n_ports; i++)
-        weir_names_write(&names, config->ports[i].name, to);
-    for (uint32_t i = 0; kinds & POOL && i < config->n_pools; i++)
-        weir_names_write(&names, config->pools[i].name, to);
-    for (uint32_t i = 0; kinds & CLASS && i < config->n_classes; i++)
-        weir_names_write(&names, config->classes[i].name, to);
-    if (kinds & CLASS)
-        weir_names_write(&names, WEIR_CLASS_OTHER, to);
+    for (enum kind k = PORT; k < KINDS; k++)
+        for (uint32_t i = 0; kinds >> k & 1 && (there = named(l->draft.config, k, i).name) != NULL; i++)
+            weir_names_write(&names, there, to);
     weir_guess_write(&names.guess, to);
     weir_complaint_end(l->draft.complaints);
 }
 
-/* ---- classes ---- */
-
-static char *load_class_name(struct loader *l, int key)
+/* Index of the port or pool that stands there, or -1 after a complaint. */
+static int32_t find_at(struct loader *l, int index, enum kind kind)
 {
-    const struct weir_config *config = l->draft.config;
-    struct weir_complaints *c = l->draft.complaints;
-    const char *name = word_at(l, key, "name");
-    int32_t same = name != NULL && check_name(l, place_at(l, key), name) ? find_class(config, name) : -1;
-    if (same == 0)
-        weir_complain(
-            c, place_at(l, key), "`%s` is the class of what no other matches; rename this one", name);
-    else if (same > 0)
-        weir_complain(c, place_at(l, key), "class `%s` has the name of the class in line %u; rename one",
-            name, config->classes[same - 1].place.line);
-    return take_text(l, name != NULL ? name : "");
+    const char *name = word_at(l, index, kind_names[kind]);
+    int32_t found = name == NULL ? -1 : find(l->draft.config, kind, name);
+    if (name != NULL && found < 0)
+        complain_nobody(l, index, name, kind_names[kind], 1u << kind);
+    return found;
 }
+
+/* True after a complaint. */
+static bool is_twice(struct loader *l, int index, uint32_t item, const uint32_t *before, uint32_t n)
+{
+    uint32_t i = 0;
+    while (i < n && before[i] != item)
+        i++;
+    if (i < n)
+        weir_complain(l->draft.complaints, place_at(l, index), "`%s` is written a second time; remove one",
+            text_at(l, index));
+    return i < n;
+}
+
+/* ---- classes ---- */
 
 static void load_class(struct loader *l, struct weir_config_class *class, int item)
 {
@@ -440,12 +440,12 @@ static void load_class(struct loader *l, struct weir_config_class *class, int it
         return;
     }
     class->place = place_at(l, pairs.start->key);
-    class->name = load_class_name(l, pairs.start->key);
+    class->name = load_name(l, pairs.start->key, CLASS, CLASS, CLASS);
     const struct subject s = {"class", class->name, class->place};
-    int *found = take(l, weir_rows_count(weir_class_rows), sizeof *found);
-    if (!match_keys(l, pairs.start->value, &s, weir_class_rows, found))
+    int *found;
+    class->values = load_map(l, pairs.start->value, &s, weir_class_rows, &found);
+    if (class->values == NULL)
         return;
-    class->values = load_values(l, weir_class_rows, found);
     const struct weir_value *match = &class->values[WEIR_CLASS_MATCH];
     if (match->set && l->draft.vocabulary->check_match != NULL) {
         l->draft.vocabulary->check_match(
@@ -475,19 +475,14 @@ static void load_class_list(
     value->place = place_at(l, list);
     value->classes = take(l, items.n, sizeof *value->classes);
     for (uint32_t i = 0; i < items.n; i++) {
-        const char *name = word_at(l, items.start[i], "class");
-        int32_t class = name == NULL ? -1 : find_class(l->draft.config, name);
-        if (class < 0 && name != NULL)
-            complain_nobody(l, items.start[i], name, "class", CLASS);
-        if (class < 0) {
+        int32_t found = find_at(l, items.start[i], CLASS);
+        if (found < 0) {
             l->draft.graph_known = false; /* who takes what cannot be told */
             continue;
         }
-        for (uint32_t k = 0; k < value->n_classes; k++)
-            if (value->classes[k] == (uint32_t) class)
-                weir_complain(l->draft.complaints, place_at(l, items.start[i]),
-                    "`%s` is written a second time; remove one", name);
-        value->classes[value->n_classes++] = (uint32_t) class;
+        uint32_t number = ((uint32_t)found + 1) % (l->draft.config->n_classes + 1);
+        is_twice(l, items.start[i], number, value->classes, value->n_classes);
+        value->classes[value->n_classes++] = number;
     }
 }
 
@@ -511,25 +506,12 @@ static struct weir_key_row *port_table(struct loader *l, size_t *n_kinds)
     return rows;
 }
 
-static void complain_no_kind(
-    struct loader *l, const struct subject *s, const struct weir_key_row *rows, size_t n_kinds)
-{
-    bool first = true;
-    FILE *to = weir_complaint_begin(l->draft.complaints, s->place);
-    write_subject(to, s);
-    fputs(" has no kind; allowed: ", to);
-    for (size_t i = 0; i < n_kinds; i++)
-        if (rows[i].not_yet == NULL)
-            weir_write_listed(to, rows[i].key, &first);
-    weir_complaint_end(l->draft.complaints);
-}
-
 static void load_kind(
     struct loader *l, struct weir_config_port *port, const struct weir_key_row *row, int index)
 {
     if (port->kind->string) {
         struct weir_value value = {0};
-        load_written(l, row, index, &value);
+        load_value(l, row, text_at(l, index), place_at(l, index), &value);
         port->text = value.text;
         port->text_place = value.place;
         if (value.set && port->kind->check != NULL) {
@@ -539,17 +521,14 @@ static void load_kind(
         return;
     }
     const struct subject s = {port->kind->name, NULL, place_at(l, index)};
-    int *found = take(l, weir_rows_count(port->kind->rows), sizeof *found);
-    if (match_keys(l, index, &s, port->kind->rows, found))
-        port->values = load_values(l, port->kind->rows, found);
+    int *found;
+    port->values = load_map(l, index, &s, port->kind->rows, &found);
 }
 
 static void load_follows(struct loader *l, struct weir_config_port *port, int index)
 {
     const struct weir_value *v = &port->keys[WEIR_PORT_LINK_FOLLOWS];
-    port->follows = v->set ? find_port(l->draft.config, v->text) : -1;
-    if (v->set && port->follows < 0)
-        complain_nobody(l, index, v->text, "port", PORT);
+    port->follows = v->set ? find_at(l, index, PORT) : -1;
 }
 
 static void load_port(struct loader *l, struct weir_config_port *port, int map)
@@ -574,39 +553,32 @@ static void load_port(struct loader *l, struct weir_config_port *port, int map)
     }
     port->keys = load_values(l, weir_port_rows, found + n_kinds);
     load_follows(l, port, found[n_kinds + WEIR_PORT_LINK_FOLLOWS]);
-    if (port->kind == NULL && before == l->draft.complaints->n + l->draft.complaints->more)
-        complain_no_kind(l, &s, rows, n_kinds);
+    if (port->kind == NULL && before == l->draft.complaints->n + l->draft.complaints->more) {
+        FILE *to = weir_complaint_begin(l->draft.complaints, s.place);
+        write_subject(to, &s);
+        fputs(" has no kind", to);
+        write_usable_keys(to, rows, n_kinds);
+        weir_complaint_end(l->draft.complaints);
+    }
 }
 
 /* ---- stages ---- */
 
 static bool load_pair(struct loader *l, const yaml_node_pair_t *p, struct weir_value *value)
 {
-    const struct weir_config *config = l->draft.config;
-    const char *from = word_at(l, p->key, "port"), *to = word_at(l, p->value, "port");
-    if (from == NULL || to == NULL)
+    int32_t from = find_at(l, p->key, PORT), to = find_at(l, p->value, PORT);
+    if (from < 0 || to < 0)
         return false;
-    int32_t from_port = find_port(config, from), to_port = find_port(config, to);
-    if (from_port < 0)
-        complain_nobody(l, p->key, from, "port", PORT);
-    if (to_port < 0)
-        complain_nobody(l, p->value, to, "port", PORT);
-    if (from_port < 0 || to_port < 0)
-        return false;
-    for (uint32_t i = 0; i < value->n_pairs; i++) {
-        if (value->pairs[i].from == (uint32_t)from_port) {
-            weir_complain(
-                l->draft.complaints, place_at(l, p->key), "`%s` is written a second time; remove one", from);
+    for (uint32_t i = 0; i < value->n_pairs; i++)
+        if (is_twice(l, p->key, (uint32_t)from, &value->pairs[i].from, 1))
             return false;
-        }
-    }
-    const struct weir_config_port *out = &config->ports[to_port];
+    const struct weir_config_port *out = &l->draft.config->ports[to];
     if (out->kind != NULL && out->kind->receive_only)
         weir_complain(l->draft.complaints, place_at(l, p->value),
-            "port `%s` is a `%s`, which cannot transmit; %s", to, out->kind->name,
+            "port `%s` is a `%s`, which cannot transmit; %s", out->name, out->kind->name,
             out->kind->instead != NULL ? out->kind->instead : "name one of another kind");
     value->pairs[value->n_pairs++] =
-        (struct weir_port_pair){(uint32_t)from_port, (uint32_t)to_port, place_at(l, p->value)};
+        (struct weir_port_pair){(uint32_t)from, (uint32_t)to, place_at(l, p->value)};
     return true;
 }
 
@@ -636,16 +608,14 @@ static struct weir_value *load_port_map(struct loader *l, int map, const struct 
 static struct weir_value *load_pool_name(struct loader *l, int index, bool written, const struct subject *s)
 {
     const char *name = written ? text_at(l, index) : NULL;
-    int32_t pool = name == NULL ? -1 : find_pool(l->draft.config, name);
     if (name == NULL || *name == '\0') {
         weir_complain(l->draft.complaints, place_at(l, index),
             "stage `%s` needs the name of a pool; allowed: {%s: POOL}", s->name, s->name);
         return NULL;
     }
-    if (pool < 0) {
-        complain_nobody(l, index, name, "pool", POOL);
+    int32_t pool = find_at(l, index, POOL);
+    if (pool < 0)
         return NULL;
-    }
     struct weir_value *value = take(l, 1, sizeof *value);
     *value = (struct weir_value){
         .number = (uint32_t)pool, .set = true, .text = take_text(l, name), .place = place_at(l, index)};
@@ -723,23 +693,17 @@ static void load_stage(struct loader *l, struct weir_config_stage *stage, int in
     }
     stage->table = table;
     const struct subject s = {"stage", table->name, stage->place};
-    int *found = take(l, weir_rows_count(table->rows), sizeof *found);
+    int value = is_map ? pairs.start->value : 0;
+    int *found;
     if (weir_table_is(table, WEIR_TYPE_POOL)) {
-        stage->values = load_pool_name(l, is_map ? pairs.start->value : index, is_map, &s);
+        stage->values = load_pool_name(l, is_map ? value : index, is_map, &s);
     } else if (weir_table_is(table, WEIR_TYPE_PORT_MAP)) {
-        stage->values = load_port_map(l, is_map ? pairs.start->value : index, &s);
-    } else if (is_map) {
-        if (match_keys(l, pairs.start->value, &s, table->rows, found))
-            stage->values = load_values(l, table->rows, found);
+        stage->values = load_port_map(l, is_map ? value : index, &s);
     } else {
-        for (const struct weir_key_row *r = table->rows; r != NULL && r->key != NULL; r++)
-            if (r->unset == NULL && !r->optional && r->not_yet == NULL)
-                complain_missing(l, &s, r);
-        stage->values = load_values(l, table->rows, found);
+        stage->values = load_map(l, value, &s, table->rows, &found);
+        if (stage->values != NULL)
+            check_company(l, &s, table->rows, found, stage->values);
     }
-    bool own_form = weir_table_is(table, WEIR_TYPE_POOL) || weir_table_is(table, WEIR_TYPE_PORT_MAP);
-    if (stage->values != NULL && !own_form)
-        check_company(l, &s, table->rows, found, stage->values);
 }
 
 /* ---- pools ---- */
@@ -748,7 +712,6 @@ static bool load_from(
     struct loader *l, struct weir_config_pool *pool, struct weir_draft_pool *draft, int list)
 {
     const struct weir_config *config = l->draft.config;
-    struct weir_complaints *c = l->draft.complaints;
     struct items items;
     if (list <= 0 || !items_at(l, list, "from", "[gen]", WEIR_POOLS_LIMIT, &items))
         return false;
@@ -757,28 +720,22 @@ static bool load_from(
     bool fine = true;
     for (uint32_t i = 0; i < items.n; i++) {
         const char *name = word_at(l, items.start[i], "port or pool");
-        int32_t port = name == NULL ? -1 : find_port(config, name);
-        int32_t other = name == NULL ? -1 : find_pool(config, name);
-        if (name == NULL || (port < 0 && other < 0)) {
+        int32_t port = name == NULL ? -1 : find(config, PORT, name);
+        int32_t other = name == NULL ? -1 : find(config, POOL, name);
+        uint32_t index = (uint32_t)(port >= 0 ? port : other);
+        if (port < 0 && other < 0) {
             if (name != NULL)
-                complain_nobody(l, items.start[i], name, "port or pool", PORT | POOL);
+                complain_nobody(l, items.start[i], name, "port or pool", 1u << PORT | 1u << POOL);
             fine = false;
             continue;
         }
         if (pool->n_from > 0 && pool->fed_by_ports != (port >= 0)) {
-            weir_complain(c, place_at(l, items.start[i]),
+            weir_complain(l->draft.complaints, place_at(l, items.start[i]),
                 "from mixes ports and pools; allowed: all ports, or all pools");
             fine = false;
             continue;
         }
-        uint32_t index = (uint32_t)(port >= 0 ? port : other);
-        for (uint32_t k = 0; k < pool->n_from; k++) {
-            if (pool->from[k] == index) {
-                weir_complain(
-                    c, place_at(l, items.start[i]), "`%s` is written a second time; remove one", name);
-                fine = false;
-            }
-        }
+        fine &= !is_twice(l, items.start[i], index, pool->from, pool->n_from);
         pool->fed_by_ports = port >= 0;
         draft->from_places[pool->n_from] = place_at(l, items.start[i]);
         pool->from[pool->n_from++] = index;
@@ -805,12 +762,12 @@ static void load_pool(struct loader *l, uint32_t i, int map)
     struct weir_config_pool *pool = &l->draft.config->pools[i];
     struct weir_draft_pool *draft = &l->draft.pools[i];
     const struct subject s = {"pool", pool->name, pool->place};
-    int *found = take(l, weir_rows_count(weir_pool_rows), sizeof *found);
-    if (!match_keys(l, map, &s, weir_pool_rows, found)) {
+    int *found;
+    pool->values = load_map(l, map, &s, weir_pool_rows, &found);
+    if (pool->values == NULL) {
         l->draft.graph_known = false;
         return;
     }
-    pool->values = load_values(l, weir_pool_rows, found);
     memcpy(draft->values, pool->values, sizeof draft->values);
     draft->from_known = load_from(l, pool, draft, found[WEIR_POOL_FROM]);
     bool stages_known = load_stages(l, pool, found[WEIR_POOL_STAGES]);
@@ -849,9 +806,8 @@ static void load_document(struct loader *l)
     const int root = 1;
     const struct subject s = {"the configuration", NULL, place_at(l, root)};
     struct weir_config *config = l->draft.config;
-    int *found = take(l, weir_rows_count(weir_top_rows), sizeof *found);
-    match_keys(l, root, &s, weir_top_rows, found);
-    load_top(l, load_values(l, weir_top_rows, found));
+    int *found;
+    load_top(l, load_map(l, root, &s, weir_top_rows, &found)); /* weir_source_parse() takes only a map */
     /* All names first: stages name ports, and a pool may stand before those that feed it. */
     uint32_t before = l->draft.complaints->n + l->draft.complaints->more;
     name_ports(l, found[WEIR_TOP_PORTS]);
