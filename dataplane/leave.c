@@ -55,7 +55,7 @@ void weir_leave(struct weir_stage *s, struct weir_batch *batch, const struct wei
             weir_stage_drop(s, d, WEIR_LEAVE_UNMAPPED);
             continue;
         }
-        if (unlikely((s->env->closed_ports >> to & 1) != 0)) { /* nothing of the port may be looked at */
+        if (unlikely((s->env->mute_ports >> to & 1) != 0)) { /* nothing of the port may be looked at */
             weir_stage_drop(s, d, WEIR_LEAVE_PORT_CLOSED);
             continue;
         }

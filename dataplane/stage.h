@@ -100,8 +100,8 @@ struct weir_stage_env {
     const struct weir_class *classes;  /* by class_id; [0] is `other` */
     uint32_t n_classes;                /* at least 1 */
     uint16_t tx_queue[WEIR_PORTS_MAX]; /* by port: this worker's own, if it sends there */
-    uint64_t closed_ports; /* a bit each: nothing may be sent there now; changes between batches */
-    int socket;            /* NUMA node for memory */
+    uint64_t mute_ports; /* a bit each: nothing may be sent there now; changes between batches */
+    int socket;          /* NUMA node for memory */
 };
 
 struct weir_stage {

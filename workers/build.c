@@ -608,7 +608,8 @@ static enum weir_failure build_stages(struct weir_runtime *rt)
             .classes = rt->classes,
             .n_classes = rt->n_classes,
             .socket = rt->plan->workers[number].node,
-            .closed_ports = rt->closed_ports};
+            .mute_ports = rt->closed_ports};
+        w->closed_ports = rt->closed_ports;
         memcpy(w->env.hash_key, rt->hash_key, sizeof rt->hash_key);
         take_tx_queues(tx_ports(rt, pool), next_tx_queue, w->env.tx_queue);
         w->stages = allocate(pool->n_stages * sizeof *w->stages, rt->plan->workers[number].node);

@@ -24,8 +24,10 @@ static double seconds(const struct weir_runtime *rt, uint64_t from_tsc, uint64_t
 /* Who has not been told yet is told; who is stuck, when its command ring has room. True when all have answered. */
 static bool workers_know(struct weir_runtime *rt)
 {
-    const struct weir_command order = {
-        .kind = WEIR_COMMAND_PORTS, .epoch = rt->ports_epoch, .ports = rt->closed_ports};
+    const struct weir_command order = {.kind = WEIR_COMMAND_PORTS,
+        .epoch = rt->ports_epoch,
+        .closed = rt->closed_ports,
+        .mute = rt->mute_ports};
     bool all = true;
     for (uint32_t i = 0; i < rt->n_launched; i++) {
         struct weir_worker *w = rt->workers[i];
@@ -40,10 +42,18 @@ static bool workers_know(struct weir_runtime *rt)
     return all;
 }
 
-static void tell(struct weir_runtime *rt, uint32_t port, bool closed)
+/* What changed. The kernel's drivers take frames without a carrier and throw them away: none is handed to them. */
+static void tell(struct weir_runtime *rt)
 {
-    uint64_t bit = UINT64_C(1) << port;
-    rt->closed_ports = closed ? rt->closed_ports | bit : rt->closed_ports & ~bit;
+    uint64_t closed = 0, mute = 0;
+    for (uint32_t p = 0; p < rt->n_ports; p++) {
+        closed |= (uint64_t)(rt->ports[p].closed || rt->watches[p].closing) << p;
+        mute |= (uint64_t)(rt->ports[p].condition != WEIR_PORT_UP) << p;
+    }
+    if (closed == rt->closed_ports && mute == rt->mute_ports)
+        return;
+    rt->closed_ports = closed;
+    rt->mute_ports = mute;
     rt->ports_epoch++;
     workers_know(rt);
 }
@@ -113,7 +123,6 @@ static void try_to_open(struct weir_runtime *rt, struct weir_port *port, uint64_
     weir_log(WEIR_LOG_NOTICE, "port %s: %s is there again after %.1f s", port->name, port->device,
         seconds(rt, watch->since_tsc, now_tsc));
     note(rt, port, port->def->condition(port), now_tsc);
-    tell(rt, port->index, false);
 }
 
 /* Offloads that a cable has no use for. Said once a minute while it goes on. */
@@ -147,10 +156,7 @@ static void look(struct weir_runtime *rt, struct weir_port *port, bool know, uin
     } else {
         note(rt, port, port->def->condition(port), now_tsc);
         warn_of_offloads(rt, port, now_tsc);
-        if (port->condition == WEIR_PORT_GONE) {
-            watch->closing = true;
-            tell(rt, port->index, true);
-        }
+        watch->closing = port->condition == WEIR_PORT_GONE;
     }
 }
 
@@ -219,5 +225,6 @@ void weir_ports_watch(struct weir_runtime *rt, uint64_t now_tsc)
     for (uint32_t p = 0; p < rt->n_ports; p++)
         if (rt->ports[p].def->condition != NULL)
             follow(rt, &rt->ports[p], now_tsc);
+    tell(rt);
     pthread_mutex_unlock(&rt->life);
 }

@@ -62,7 +62,7 @@ struct weir_runtime {
     uint32_t n_opened, n_started;
     struct weir_port_stats *port_stats; /* the last word of each port, taken between stop and close */
     struct weir_port_watch *watches;    /* by port; ports.c */
-    uint64_t closed_ports;              /* a bit each, as the workers were told last */
+    uint64_t closed_ports, mute_ports;  /* a bit each, as the workers were told last */
     uint32_t ports_epoch;               /* of that */
     uint32_t *ports_told;               /* by worker: epoch */
     uint64_t next_watch_tsc;

@@ -78,7 +78,7 @@ static inline uint32_t receive_from(struct weir_worker *w, struct weir_input *in
 {
     if (in->ring != NULL)
         return weir_ring_pop_sized(in->ring, w->batch.desc, WEIR_BATCH, sizeof w->batch.desc[0]);
-    if (w->draining || (w->env.closed_ports >> in->port->index & 1) != 0)
+    if (w->draining || (w->closed_ports >> in->port->index & 1) != 0)
         return 0;
     w->batch.port = in->port->index;
     return in->port->def->receive(in->port, in->queue, &w->batch);
@@ -238,7 +238,8 @@ static void serve_slow(struct weir_worker *w)
                 weir_word_publish(&w->state, WEIR_WORKER_DRAINING);
             break;
         case WEIR_COMMAND_PORTS:
-            w->env.closed_ports = command.ports;
+            w->closed_ports = command.closed;
+            w->env.mute_ports = command.closed | command.mute;
             weir_word_publish(&w->ports_seen, command.epoch);
             break;
         }

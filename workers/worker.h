@@ -26,12 +26,13 @@ enum weir_command_kind {
     WEIR_COMMAND_DRAIN,   /* stop receiving from ports; end when everything upstream has ended */
     WEIR_COMMAND_DISCARD, /* the deadline: drop what you hold and what still comes, reason drain_deadline */
     WEIR_COMMAND_QUIT,    /* somebody upstream is stuck: drop what is there now and end */
-    WEIR_COMMAND_PORTS,   /* these ports are closed from now on, and all others open */
+    WEIR_COMMAND_PORTS,   /* these ports are closed from now on, those mute, and all others open */
 };
 struct weir_command {
     uint32_t kind;
-    uint32_t epoch; /* PORTS: to be answered in ports_seen */
-    uint64_t ports; /* PORTS: a bit each */
+    uint32_t epoch;  /* PORTS: to be answered in ports_seen */
+    uint64_t closed; /* PORTS: a bit each; nothing of them may be touched */
+    uint64_t mute;   /* PORTS: a bit each; nothing may be sent to them */
 };
 #define WEIR_COMMANDS 8
 
@@ -97,6 +98,7 @@ struct weir_worker {
     uint32_t next_input;
     uint32_t n_remaindered; /* packets in all remainders */
     bool draining, discarding, quitting;
+    uint64_t closed_ports; /* a bit each: not to be received from */
     struct weir_stage_env env;
     struct weir_trash trash;
     struct weir_batch batch, copies; /* copies: what a `tee` made of this batch */

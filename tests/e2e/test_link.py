@@ -57,6 +57,14 @@ class Link:
     def is_up(self, metrics, port):
         return next(value for name, value in metrics.items() if name.startswith(up(port)))
 
+    @staticmethod
+    def sent(metrics, port):
+        return next(v for k, v in metrics.items() if k.startswith(f'weir_port_sent_packets_total{{port="{port}"'))
+
+    @staticmethod
+    def dropped_closed(metrics):
+        return sum(v for k, v in metrics.items() if 'reason="port_closed"' in k)
+
     def await_state(self, w, port, value, limit_s=None):
         start = time.monotonic()
         w.wait_for_metrics(lambda m: self.is_up(m, port) == value, limit_s or SHOWN_WITHIN_S + 4)
@@ -90,9 +98,14 @@ class Link:
                 down_s = self.await_state(w, "b", 0)
                 self.assertEqual(self.is_up(w.metrics(), "a"), 1)
                 self.others_go_on(w)
+                before = w.metrics()
+                self.assertNotEqual(left.run("ping", "-c", "5", "-i", "0.2", "-W", "1", right.address).returncode, 0)
+                after = w.wait_for_metrics(lambda m: self.dropped_closed(m) >= self.dropped_closed(before) + 1)
+                self.assertEqual(self.sent(after, "b"), self.sent(before, "b"), "sent to who has no carrier")
                 right.ip("link", "set", "eth0", "up")
                 self.await_state(w, "b", 1)
                 up_s = self.passes(w, left, right)
+                self.assertGreater(self.sent(w.metrics(), "b"), self.sent(after, "b"))
                 end = w.stop()
             self.balanced(end)
             self.assertIn("port b: link down", end.err)

@@ -217,12 +217,12 @@ pools:
         with lab.weir(text.replace("TAP", tap)) as w:
             went = w.wait_for_metrics(lambda m: m["weir_ledger_sent_packets_total"] > 500)
             lab.ip("link", "set", tap, "down")
-            w.wait_for_metrics(lambda m: any(v > 500 for k, v in m.items() if 'reason="tx_full"' in k))
+            w.wait_for_metrics(lambda m: any(v > 500 for k, v in m.items() if 'reason="port_closed"' in k))
             end = w.stop()
         self.assertEqual((end.code, end["lost"], end["leaked"]), (0, 0, 0), end)
         self.assertEqual(end["drops"]["port_tx_error"], 0, end)
         self.assertGreaterEqual(end["sent"], went["weir_ledger_sent_packets_total"], end)
-        self.assertEqual(end["sent"] + end["drops"]["tx_full"], end["accepted"], end)
+        self.assertEqual(end["sent"] + end["drops"]["tx_full"] + end["drops"]["port_closed"], end["accepted"], end)
 
     def test_a_vlan_tag_passes(self):
         # The kernel takes a tag off a frame before AF_PACKET sees it; on the other side it must be there again.

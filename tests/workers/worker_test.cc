@@ -18,7 +18,7 @@ namespace {
 
 void command(weir_worker *w, weir_command_kind kind)
 {
-    const weir_command order = {kind, 0, 0};
+    const weir_command order = {kind, 0, 0, 0};
     EXPECT_TRUE(weir_worker_command(w, &order));
 }
 
@@ -417,7 +417,8 @@ TEST_F(Worker, APortThatIsClosedIsNotTouchedOnceTheWorkerHasAnswered)
     inputs.get()->port = &port;
     weir_worker_step(w.get(), 0);
     EXPECT_EQ(asked, 1u);
-    const weir_command close = {WEIR_COMMAND_PORTS, 7, UINT64_C(1) << 3}, open = {WEIR_COMMAND_PORTS, 8, 0};
+    const weir_command close = {WEIR_COMMAND_PORTS, 7, UINT64_C(1) << 3, 0},
+                       open = {WEIR_COMMAND_PORTS, 8, 0, 0};
     ASSERT_TRUE(weir_worker_command(w.get(), &close));
     EXPECT_NE(weir_word_read(&w->ports_seen), 7u);
     weir_worker_step(w.get(), 0);
@@ -428,6 +429,11 @@ TEST_F(Worker, APortThatIsClosedIsNotTouchedOnceTheWorkerHasAnswered)
     weir_worker_step(w.get(), 0);
     EXPECT_EQ(asked, 2u);
     EXPECT_EQ(weir_word_read(&w->ports_seen), 8u);
+    const weir_command mute = {WEIR_COMMAND_PORTS, 9, 0, UINT64_C(1) << 3};
+    ASSERT_TRUE(weir_worker_command(w.get(), &mute));
+    weir_worker_step(w.get(), 0);
+    EXPECT_EQ(asked, 3u) << "without a carrier it is still received from";
+    EXPECT_EQ(w->env.mute_ports, UINT64_C(1) << 3) << "but not sent to";
 }
 
 } // namespace
