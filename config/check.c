@@ -25,27 +25,19 @@ static bool transmits(const struct weir_config_stage *s)
     return s->table->sends_back || is_port_map(s);
 }
 
-static void write_stages(const struct weir_draft *d, bool (*wanted)(const struct weir_key_table *), FILE *to)
+#define ENDS WEIR_DRAFT_FACTS /* instead of a fact: no packet passes it */
+
+static bool finds(const struct weir_key_table *t, enum weir_draft_fact fact)
+{
+    return fact == WEIR_DRAFT_FLOW ? t->makes_key : fact == WEIR_DRAFT_CLASS ? t->makes_class : t->terminal;
+}
+
+static void write_stages(const struct weir_draft *d, enum weir_draft_fact fact, FILE *to)
 {
     bool first = true;
     for (const struct weir_key_table *t = d->vocabulary->stages; t->name != NULL; t++)
-        if (t->not_yet == NULL && wanted(t))
+        if (t->not_yet == NULL && finds(t, fact))
             weir_write_listed(to, t->name, &first);
-}
-
-static bool is_terminal(const struct weir_key_table *t)
-{
-    return t->terminal;
-}
-
-static bool makes_key(const struct weir_key_table *t)
-{
-    return t->makes_key;
-}
-
-static bool makes_class(const struct weir_key_table *t)
-{
-    return t->makes_class;
 }
 
 /* ---- a pool by itself ---- */
@@ -328,7 +320,7 @@ static void check_end(const struct weir_draft *d, uint32_t i)
             pool_at(d, (uint32_t)consumer)->name, last->table->name);
     } else {
         fprintf(to, "pool `%s` feeds nobody, so its packets must end; allowed as last stage: ", pool->name);
-        write_stages(d, is_terminal, to);
+        write_stages(d, ENDS, to);
     }
     weir_complaint_end(d->complaints);
 }
@@ -444,27 +436,29 @@ static void reorder(struct weir_draft *d, const uint32_t *order)
 
 /* ---- what flows where; pools in order ---- */
 
+static const char *const fact_names[WEIR_DRAFT_FACTS] = {"flow", "class"};
+
 static void complain_unknown(const struct weir_draft *d, struct weir_place place, const char *what,
-    const char *needed, const char *where, bool (*finds)(const struct weir_key_table *))
+    enum weir_draft_fact fact, const char *where)
 {
     FILE *to = weir_complaint_begin(d->complaints, place);
     fprintf(to,
         "`%s` needs the %s of each packet, which nothing before it has found%s; put one of these before "
         "it: ",
-        what, needed, where);
-    write_stages(d, finds, to);
+        what, fact_names[fact], where);
+    write_stages(d, fact, to);
     weir_complaint_end(d->complaints);
 }
 
-/* The name of a pool that feeds `i` and whose packets lack what `has` says, as ` on the way through …`. */
-static bool on_every_way(const struct weir_draft *d, uint32_t i, bool (*has)(const struct weir_draft_known *),
-    char where[WEIR_NAME_BYTES_MAX + 32])
+/* Or the name of a pool that feeds `i` and whose packets lack it, as ` on the way through …`. */
+static bool on_every_way(
+    const struct weir_draft *d, uint32_t i, enum weir_draft_fact fact, char where[WEIR_NAME_BYTES_MAX + 32])
 {
     const struct weir_config_pool *pool = pool_at(d, i);
     *where = '\0';
     for (uint32_t k = 0; !pool->fed_by_ports && k < pool->n_from; k++) {
         const struct weir_draft_pool *from = &d->pools[pool->from[k]];
-        if (has(pool_at(d, pool->from[k])->tee == (int32_t)i ? &from->copies : &from->packets))
+        if ((pool_at(d, pool->from[k])->tee == (int32_t)i ? from->copies : from->packets)[fact])
             continue;
         snprintf(
             where, WEIR_NAME_BYTES_MAX + 32, " on the way through `%s`", pool_at(d, pool->from[k])->name);
@@ -473,65 +467,36 @@ static bool on_every_way(const struct weir_draft *d, uint32_t i, bool (*has)(con
     return !pool->fed_by_ports;
 }
 
-static bool has_key(const struct weir_draft_known *k)
+static bool needs(const struct weir_config_stage *s, enum weir_draft_fact fact)
 {
-    return k->key;
+    const struct weir_key_row *row;
+    return fact == WEIR_DRAFT_FLOW ? s->table->needs_key : class_needed(s, &row) != NULL;
 }
 
-static bool has_class(const struct weir_draft_known *k)
-{
-    return k->class;
-}
-
-static void check_keys(const struct weir_draft *d, uint32_t i)
+/* What is said once is enough for what comes behind. */
+static void check_facts(const struct weir_draft *d, uint32_t i, enum weir_draft_fact fact)
 {
     const struct weir_config_pool *pool = pool_at(d, i);
     struct weir_draft_pool *draft = &d->pools[i];
     char where[WEIR_NAME_BYTES_MAX + 32];
-    bool found = on_every_way(d, i, has_key, where);
-    if (!found && written(&draft->values[WEIR_POOL_SHARD_BY]) && pool->shard_by == WEIR_SHARD_BY_FLOW) {
-        complain_unknown(
-            d, draft->values[WEIR_POOL_SHARD_BY].place, "shard-by: flow", "flow", where, makes_key);
-        found = true; /* said once is enough for what comes behind */
-    }
-    for (uint32_t k = 0; k < pool->n_stages; k++) {
-        const struct weir_config_stage *s = &pool->stages[k];
-        if (s->table->needs_key && !found) {
-            complain_unknown(d, s->place, s->table->name, "flow", where, makes_key);
-            found = true;
-        }
-        found |= s->table->makes_key;
-        if (weir_table_is(s->table, WEIR_TYPE_POOL))
-            draft->copies.key = found;
-    }
-    draft->packets.key = found;
-}
-
-static void check_classes(const struct weir_draft *d, uint32_t i)
-{
-    const struct weir_config_pool *pool = pool_at(d, i);
-    char where[WEIR_NAME_BYTES_MAX + 32];
-    bool found = on_every_way(d, i, has_class, where);
-    const struct weir_value *take = &d->pools[i].values[WEIR_POOL_TAKE];
-    if (!found && take->set && !pool->fed_by_ports) {
-        complain_unknown(d, take->place, "take", "class", where, makes_class);
+    bool found = on_every_way(d, i, fact, where);
+    bool by_flow = fact == WEIR_DRAFT_FLOW;
+    const struct weir_value *inbox = &draft->values[by_flow ? WEIR_POOL_SHARD_BY : WEIR_POOL_TAKE];
+    if (!found && !pool->fed_by_ports && inbox->set && (!by_flow || pool->shard_by == WEIR_SHARD_BY_FLOW)) {
+        complain_unknown(d, inbox->place, by_flow ? "shard-by: flow" : "take", fact, where);
         found = true;
     }
     for (uint32_t k = 0; k < pool->n_stages; k++) {
         const struct weir_config_stage *s = &pool->stages[k];
-        const struct weir_key_row *row;
-        if (!found && class_needed(s, &row) != NULL) {
-            complain_unknown(d, s->place, s->table->name, "class", where, makes_class);
+        if (!found && needs(s, fact)) {
+            complain_unknown(d, s->place, s->table->name, fact, where);
             found = true;
         }
-        found |= s->table->makes_class;
-        if (s->table->makes_class && d->config->n_classes == 0)
-            weir_complain(d->complaints, s->place,
-                "`%s` has no classes to look for; write `classes`, or remove it", s->table->name);
+        found |= finds(s->table, fact);
         if (weir_table_is(s->table, WEIR_TYPE_POOL))
-            d->pools[i].copies.class = found;
+            draft->copies[fact] = found;
     }
-    d->pools[i].packets.class = found;
+    draft->packets[fact] = found;
 }
 
 /* Classes that no stage finds are a slip of the pen: nothing of what they say would happen. */
@@ -542,6 +507,9 @@ static void check_classes_used(const struct weir_draft *d)
     for (uint32_t i = 0; i < d->config->n_pools; i++) {
         for (uint32_t k = 0; k < pool_at(d, i)->n_stages; k++) {
             const struct weir_config_stage *s = &pool_at(d, i)->stages[k];
+            if (s->table->makes_class && d->config->n_classes == 0)
+                weir_complain(d->complaints, s->place,
+                    "`%s` has no classes to look for; write `classes`, or remove it", s->table->name);
             found |= s->table->makes_class;
             limited |= class_needed(s, &row) != NULL && row->by_class != NULL;
         }
@@ -552,7 +520,7 @@ static void check_classes_used(const struct weir_draft *d)
             FILE *to = weir_complaint_begin(d->complaints, class->place);
             fprintf(to,
                 "class `%s` is found by no stage; remove it, or put one of these into a pool: ", class->name);
-            write_stages(d, makes_class, to);
+            write_stages(d, WEIR_DRAFT_CLASS, to);
             weir_complaint_end(d->complaints);
         } else if (class->values != NULL && class->values[WEIR_CLASS_RATE].number != 0 && !limited) {
             weir_complain(d->complaints, class->values[WEIR_CLASS_RATE].place,
@@ -648,8 +616,8 @@ void weir_check(struct weir_draft *d)
         return;
     for (uint32_t i = 0; i < n; i++) {
         check_end(d, order[i]);
-        check_keys(d, order[i]);
-        check_classes(d, order[i]);
+        check_facts(d, order[i], WEIR_DRAFT_FLOW);
+        check_facts(d, order[i], WEIR_DRAFT_CLASS);
         check_reach(d, order[i]);
         check_order(d, order[i]);
     }

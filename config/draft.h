@@ -7,11 +7,8 @@
 #include "config/config.h"
 #include "config/key_table.h"
 
-/* What was found of a packet. */
-struct weir_draft_known {
-    bool key; /* its flow */
-    bool class;
-};
+/* What a stage may find of a packet. */
+enum weir_draft_fact { WEIR_DRAFT_FLOW, WEIR_DRAFT_CLASS, WEIR_DRAFT_FACTS };
 
 /* Beside each weir_config_pool, with what the result no longer needs. */
 struct weir_draft_pool {
@@ -19,9 +16,10 @@ struct weir_draft_pool {
     struct weir_place *from_places;           /* of each item of `from` */
     bool from_known;                          /* `from` was read without a mistake */
     /* check.c */
-    int32_t consumer;                        /* pool that this one feeds, -1 = none */
-    struct weir_draft_known packets, copies; /* of every packet that leaves; that leaves by the `tee` */
-    int32_t reorders; /* pool on the way here, or this one, that reorders a flow, -1 = none */
+    int32_t consumer;               /* pool that this one feeds, -1 = none */
+    bool packets[WEIR_DRAFT_FACTS]; /* found of every packet that leaves */
+    bool copies[WEIR_DRAFT_FACTS];  /* that leaves by the `tee` */
+    int32_t reorders;               /* pool on the way here, or this one, that reorders a flow, -1 = none */
 };
 
 struct weir_draft {

@@ -354,59 +354,71 @@ static bool parse_string(
     return *text != '\0' || refuse(row, text, "is empty", complaint);
 }
 
+static bool parse_cpu(const char **at, uint32_t *to)
+{
+    size_t length = strspn(*at, "0123456789");
+    *to = (uint32_t)strtoul(*at, NULL, 10);
+    *at += length;
+    return length > 0 && length <= 5 && *to <= UINT16_MAX;
+}
+
+const char *weir_cpus_next(const char *at, struct weir_cpus *to)
+{
+    to->excluded = *at == '!';
+    at += to->excluded;
+    bool fine = parse_cpu(&at, &to->first);
+    to->last = to->first;
+    if (*at == '-') {
+        at++;
+        fine &= parse_cpu(&at, &to->last);
+    }
+    return fine && to->first <= to->last && (*at == ',' || *at == '\0') ? at : NULL;
+}
+
 /* Syntax only: which CPUs there are is for the topology to say. */
 static bool parse_cpus(
     const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
 {
     (void)value;
-    static const char digits[] = "0123456789";
+    struct weir_cpus cpus;
     if (strcmp(text, "auto") == 0)
         return true;
-    for (const char *at = text;; at++) {
-        at += *at == '!';
-        size_t length = strspn(at, digits);
-        unsigned long first = strtoul(at, NULL, 10), last = first;
-        bool fine = length > 0 && length <= 5;
-        at += length;
-        if (*at == '-') {
-            length = strspn(++at, digits);
-            last = strtoul(at, NULL, 10);
-            fine &= length > 0 && length <= 5;
-            at += length;
-        }
-        if (!fine || first > last || last > 65535 || (*at != ',' && *at != '\0'))
-            return refuse(row, text, "is no list of CPUs", complaint);
-        if (*at == '\0')
-            return true;
-    }
+    const char *end = weir_cpus_next(text, &cpus);
+    while (end != NULL && *end == ',')
+        end = weir_cpus_next(end + 1, &cpus);
+    return end != NULL || refuse(row, text, "is no list of CPUs", complaint);
 }
 
-static bool is_port(const char *text)
+bool weir_address_parse(const char *text, struct sockaddr_storage *to)
 {
-    size_t length = strspn(text, "0123456789");
-    return length > 0 && length <= 5 && text[length] == '\0' && strtoul(text, NULL, 10) <= UINT16_MAX;
+    char host[INET6_ADDRSTRLEN + 2];
+    struct sockaddr_in *v4 = (struct sockaddr_in *)to;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)to; /* has its port where the other has it */
+    const char *colon = strrchr(text, ':');
+    size_t length = colon == NULL ? 0 : (size_t)(colon - text);
+    size_t digits = colon == NULL ? 0 : strspn(colon + 1, "0123456789");
+    unsigned long port = digits == 0 ? 0 : strtoul(colon + 1, NULL, 10);
+    if (length == 0 || length >= sizeof host || digits == 0 || digits > 5 || colon[1 + digits] != '\0' ||
+        port > UINT16_MAX)
+        return false;
+    memcpy(host, text, length);
+    host[length] = '\0';
+    memset(to, 0, sizeof *to);
+    v4->sin_port = htons((uint16_t)port);
+    v4->sin_family = host[0] == '[' && host[length - 1] == ']' ? AF_INET6 : AF_INET;
+    if (v4->sin_family == AF_INET)
+        return inet_pton(AF_INET, host, &v4->sin_addr) == 1;
+    host[length - 1] = '\0';
+    return inet_pton(AF_INET6, host + 1, &v6->sin6_addr) == 1;
 }
 
 static bool parse_listen(
     const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
 {
     (void)value;
-    char host[INET6_ADDRSTRLEN + 2];
-    struct in6_addr address; /* room for either family */
-    if (strcmp(text, "off") == 0)
-        return true;
-    const char *colon = strrchr(text, ':');
-    size_t length = colon == NULL ? 0 : (size_t)(colon - text);
-    if (length == 0 || length >= sizeof host || !is_port(colon + 1))
-        return refuse(row, text, "is no address with a port", complaint);
-    memcpy(host, text, length);
-    host[length] = '\0';
-    bool v6 = host[0] == '[' && host[length - 1] == ']';
-    if (v6)
-        host[length - 1] = '\0';
-    if (inet_pton(v6 ? AF_INET6 : AF_INET, host + v6, &address) != 1)
-        return refuse(row, text, "is no address with a port", complaint);
-    return true;
+    struct sockaddr_storage address;
+    return strcmp(text, "off") == 0 || weir_address_parse(text, &address) ||
+           refuse(row, text, "is no address with a port", complaint);
 }
 
 typedef bool parser(const struct weir_key_row *, const char *, struct weir_value *, FILE *);

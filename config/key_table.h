@@ -3,6 +3,8 @@
 #ifndef WEIR_CONFIG_KEY_TABLE_H
 #define WEIR_CONFIG_KEY_TABLE_H
 
+#include <sys/socket.h>
+
 #include "config/config.h"
 
 #ifdef __cplusplus
@@ -77,6 +79,17 @@ bool weir_name_fits(const char *);
 /* Read one value as `row` says, into number, high, word and in_packets. Returns true, or false with the
  * complaint written. The row is of none of the types LIST, MAP, POOL, PORT_MAP. */
 bool weir_row_parse(const struct weir_key_row *row, const char *text, struct weir_value *, FILE *complaint);
+
+/* One item of a CPU list: `3`, `0-3`, `!2`. */
+struct weir_cpus {
+    uint32_t first, last;
+    bool excluded;
+};
+/* Returns what stands behind the item at `at`, a comma or the end; or NULL: it is none. */
+const char *weir_cpus_next(const char *at, struct weir_cpus *);
+
+/* 127.0.0.1:9476 or [::1]:9476. */
+bool weir_address_parse(const char *text, struct sockaddr_storage *);
 
 /* "64 .. 1048576", "block, drop", …: what weir_row_parse() accepts. */
 void weir_row_write_allowed(const struct weir_key_row *, FILE *);

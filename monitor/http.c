@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "monitor/http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "config/key_table.h"
 #include "monitor/metrics.h"
 
 #define CONNECTIONS_MAX 32
@@ -19,7 +20,6 @@
 struct weir_http {
     struct MHD_Daemon *daemon;
     struct weir_http_source source;
-    uint16_t port;
 };
 
 /* ---- pages ---- */
@@ -121,36 +121,6 @@ static enum MHD_Result answer(void *argument, struct MHD_Connection *connection,
 
 /* ---- start and stop ---- */
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-static bool parse_address(const char *text, union address *address)
-{
-    char host[INET6_ADDRSTRLEN + 2];
-    const char *colon = strrchr(text, ':');
-    if (!colon || (size_t)(colon - text) >= sizeof(host))
-        return false;
-    size_t length = (size_t)(colon - text), digits = strspn(colon + 1, "0123456789");
-    long port = strtol(colon + 1, NULL, 10);
-    if (digits == 0 || digits > 5 || colon[1 + digits] || port > UINT16_MAX)
-        return false;
-    memcpy(host, text, length);
-    host[length] = 0;
-    memset(address, 0, sizeof(*address));
-    if (length > 2 && host[0] == '[' && host[length - 1] == ']') {
-        host[length - 1] = 0;
-        address->v6.sin6_family = AF_INET6;
-        address->v6.sin6_port = htons((uint16_t)port);
-        return inet_pton(AF_INET6, host + 1, &address->v6.sin6_addr) == 1;
-    }
-    address->v4.sin_family = AF_INET;
-    address->v4.sin_port = htons((uint16_t)port);
-    return inet_pton(AF_INET, host, &address->v4.sin_addr) == 1;
-}
-
 static const struct {
     int error;
     const char *cause;
@@ -173,19 +143,18 @@ static void explain(const char *listen, char *error, size_t size)
 }
 
 /* Our own socket rather than libmicrohttpd's: it knows why it failed. */
-static int open_listener(union address *address)
+static int open_listener(const struct sockaddr_storage *address)
 {
     int one = 1;
-    bool v6 = address->any.sa_family == AF_INET6;
-    socklen_t length = v6 ? sizeof(address->v6) : sizeof(address->v4);
-    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool v6 = address->ss_family == AF_INET6;
+    socklen_t length = v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
     /* Exactly this address: [::] does not bring IPv4 along. */
     if ((v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) != 0) ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
-        bind(fd, &address->any, length) != 0 || listen(fd, CONNECTIONS_MAX) != 0 ||
-        getsockname(fd, &address->any, &length) != 0) {
+        bind(fd, (const struct sockaddr *)address, length) != 0 || listen(fd, CONNECTIONS_MAX) != 0) {
         int cause = errno;
         close(fd);
         errno = cause;
@@ -197,8 +166,8 @@ static int open_listener(union address *address)
 struct weir_http *weir_http_start(
     const char *listen_on, const struct weir_http_source *source, char *error, size_t error_size)
 {
-    union address address;
-    if (!parse_address(listen_on, &address)) {
+    struct sockaddr_storage address;
+    if (!weir_address_parse(listen_on, &address)) {
         snprintf(error, error_size,
             "listen: `%s` is not a numeric ADDRESS:PORT; write for example 127.0.0.1:9476 or [::1]:9476",
             listen_on);
@@ -218,7 +187,6 @@ struct weir_http *weir_http_start(
         return NULL;
     }
     h->source = *source;
-    h->port = ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
     h->daemon = MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, answer, h,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
@@ -235,7 +203,7 @@ struct weir_http *weir_http_start(
 
 uint16_t weir_http_port(const struct weir_http *h)
 {
-    return h->port;
+    return MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
 }
 
 void weir_http_stop(struct weir_http *h)

@@ -8,6 +8,8 @@
 
 #include <hwloc.h>
 
+#include "config/key_table.h"
+
 #define SYSFS_CPUS "/sys/devices/system/cpu"
 
 /* ---- CPU lists: 0-3,8,!2 ---- */
@@ -15,32 +17,21 @@
 /* The items of `list` applied to `set` in order; a list that begins with an exclusion starts from everything. */
 static bool parse_list(const char *list, hwloc_const_cpuset_t all, hwloc_cpuset_t set)
 {
+    struct weir_cpus cpus;
     hwloc_bitmap_zero(set);
     if (list[0] == '!')
         hwloc_bitmap_copy(set, all);
-    for (const char *at = list; *at != '\0';) {
-        bool exclude = *at == '!';
-        char *end;
-        unsigned long first = strtoul(at + exclude, &end, 10);
-        if (end == at + exclude || first > 65535)
+    if (list[0] == '\0')
+        return true;
+    do {
+        list = weir_cpus_next(list, &cpus);
+        if (list == NULL)
             return false;
-        unsigned long last = first;
-        if (*end == '-') {
-            at = end + 1;
-            last = strtoul(at, &end, 10);
-            if (end == at || last > 65535 || last < first)
-                return false;
-        }
-        if (exclude)
-            hwloc_bitmap_clr_range(set, (unsigned)first, (int)last);
+        if (cpus.excluded)
+            hwloc_bitmap_clr_range(set, cpus.first, (int)cpus.last);
         else
-            hwloc_bitmap_set_range(set, (unsigned)first, (int)last);
-        if (*end == ',')
-            end++;
-        else if (*end != '\0')
-            return false;
-        at = end;
-    }
+            hwloc_bitmap_set_range(set, cpus.first, (int)cpus.last);
+    } while (*list++ == ',');
     return true;
 }
 
