@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef WEIR_CLI_CLI_H
-#define WEIR_CLI_CLI_H
+#pragma once
 
 #include "config/config.h"
 
@@ -51,5 +50,3 @@ int weir_verb_check(int argc, char **argv);
 int weir_verb_plan(int argc, char **argv);
 int weir_verb_run(int argc, char **argv);
 extern const struct weir_option weir_check_options[], weir_run_options[], weir_plan_options[];
-
-#endif

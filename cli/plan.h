@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What `weir plan` shows: the same plan as text, as JSON, and as a picture. */
-#ifndef WEIR_CLI_PLAN_H
-#define WEIR_CLI_PLAN_H
+#pragma once
 
 #include <jansson.h>
 
@@ -38,5 +37,3 @@ json_t *weir_plan_json(const struct weir_runtime *, const char *machine, const s
 
 /* Drawn by `lstopo`; `-` = standard output. False after a message on standard error. */
 bool weir_plan_draw(const struct weir_runtime *, const char *svg);
-
-#endif

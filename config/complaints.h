@@ -2,14 +2,9 @@
 /* What is wrong with a file, collected, so that one run shows every mistake, sorted by place.
  *
  * A complaint reads `what; allowed: …; did you mean …?`. Threads: control only. */
-#ifndef WEIR_CONFIG_COMPLAINTS_H
-#define WEIR_CONFIG_COMPLAINTS_H
+#pragma once
 
 #include "config/config.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 #define WEIR_COMPLAINTS_MAX 100 /* shown; of the rest only the number */
 
@@ -66,8 +61,3 @@ struct weir_names {
     uint32_t n;
 };
 void weir_names_write(struct weir_names *, const char *name, FILE *); /* NULL is none */
-
-#ifdef __cplusplus
-}
-#endif
-#endif

@@ -4,8 +4,7 @@
  * config/ knows no stage and no port kind by itself: the caller hands their tables over (struct
  * weir_vocabulary), so that the key table, the errors, docs/config.md and the schema all come from one place.
  * Threads: control only. Memory: everything a weir_config points to belongs to it. */
-#ifndef WEIR_CONFIG_CONFIG_H
-#define WEIR_CONFIG_CONFIG_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -188,5 +187,4 @@ void weir_config_document(const struct weir_vocabulary *, FILE *);
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A configuration between load.c (text to values and indices) and check.c (does it make sense together?). */
-#ifndef WEIR_CONFIG_DRAFT_H
-#define WEIR_CONFIG_DRAFT_H
+#pragma once
 
 #include "config/complaints.h"
 #include "config/config.h"
@@ -32,5 +31,3 @@ struct weir_draft {
 
 /* Complain of what does not fit together; sort config->pools so that each stands after all that feed it. */
 void weir_check(struct weir_draft *);
-
-#endif

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The keys that belong to no stage and no port kind, and how a row reads one value. */
-#ifndef WEIR_CONFIG_KEY_TABLE_H
-#define WEIR_CONFIG_KEY_TABLE_H
+#pragma once
 
 #include <sys/socket.h>
 
 #include "config/config.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 /* Limits of this version. Ports and transmitting workers: the data plane's tables have 64 entries. Workers:
  * lcores are numbered below 128, one of them is the control thread's. */
@@ -93,8 +88,3 @@ bool weir_address_parse(const char *text, struct sockaddr_storage *);
 
 /* "64 .. 1048576", "block, drop", …: what weir_row_parse() accepts. */
 void weir_row_write_allowed(const struct weir_key_row *, FILE *);
-
-#ifdef __cplusplus
-}
-#endif
-#endif

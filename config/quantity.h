@@ -6,8 +6,7 @@
  *     DURATION  250ms, 1.5s, 5min     in nanoseconds; the unit is mandatory
  *     RATE      1Mpps, 2.5Gbps, max   packets or layer-2 bytes per second; the unit is mandatory
  */
-#ifndef WEIR_CONFIG_QUANTITY_H
-#define WEIR_CONFIG_QUANTITY_H
+#pragma once
 
 #include "config/config.h"
 
@@ -48,5 +47,4 @@ const char *weir_quantity_units(enum weir_key_type type);
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A file (or standard input) as a libyaml document that is safe to walk: UTF-8, of bounded size and depth,
  * its aliases without a cycle and of bounded expansion, every scalar one line of text; overrides applied. */
-#ifndef WEIR_CONFIG_SOURCE_H
-#define WEIR_CONFIG_SOURCE_H
+#pragma once
 
 #include <yaml.h>
 
@@ -25,5 +24,3 @@ struct weir_place weir_source_place(const yaml_node_t *);
 
 /* The text of a scalar node, or NULL. */
 const char *weir_source_text(const yaml_node_t *);
-
-#endif

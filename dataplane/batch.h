@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A batch: what one step of a worker has in hand. */
-#ifndef WEIR_DATAPLANE_BATCH_H
-#define WEIR_DATAPLANE_BATCH_H
+#pragma once
 
 #include "dataplane/descriptor.h"
 
@@ -13,5 +12,3 @@ struct weir_batch {
     uint64_t now_tsc; /* start of this step, TSC cycles */
     struct weir_desc desc[WEIR_BATCH] __attribute__((aligned(64)));
 };
-
-#endif

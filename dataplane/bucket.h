@@ -8,8 +8,7 @@
  *
  * Threads  owner worker only.        Memory  no allocation, no system call, no division after init.
  * Source   token bucket of RFC 2697 section 3, one rate. */
-#ifndef WEIR_DATAPLANE_BUCKET_H
-#define WEIR_DATAPLANE_BUCKET_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -67,5 +66,4 @@ static inline bool weir_bucket_take_all(struct weir_bucket *b, uint64_t want)
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -5,8 +5,7 @@
  * ring has passed the worker takes back. Packets of several workers stand in the file as the writer met them.
  * Each burst of at most WEIR_CAPTURE_BURST packets is in the file, whole, before the next one is looked at.
  * Threads  control only; the writer's own is made by the last weir_capture_add() and inherits CPUs and signal mask. */
-#ifndef WEIR_DATAPLANE_CAPTURE_WRITER_H
-#define WEIR_DATAPLANE_CAPTURE_WRITER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,10 +14,6 @@
 #include "rings/counter.h"
 #include "rings/ring.h"
 #include "rings/word.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 struct rte_mbuf;
 struct weir_port;
@@ -64,8 +59,3 @@ int weir_capture_open(
 int weir_capture_add(struct weir_capture *, struct weir_ring_consumer *, struct weir_counter *counts);
 /* After the last push: returns when all that was pushed is written or counted. */
 void weir_capture_close(struct weir_capture *);
-
-#ifdef __cplusplus
-}
-#endif
-#endif

@@ -15,8 +15,7 @@
  *
  * Threads  init and free: control. weir_classify(): any number at once; nothing is written.
  * Memory   allocates in init only. */
-#ifndef WEIR_DATAPLANE_CLASSIFIER_H
-#define WEIR_DATAPLANE_CLASSIFIER_H
+#pragma once
 
 #include <stdio.h>
 
@@ -116,5 +115,4 @@ static inline uint8_t weir_classify(
 
 #ifdef __cplusplus
 }
-#endif
 #endif

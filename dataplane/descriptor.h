@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What crosses a ring: 32 bytes that spare the next core the packet itself. */
-#ifndef WEIR_DATAPLANE_DESCRIPTOR_H
-#define WEIR_DATAPLANE_DESCRIPTOR_H
+#pragma once
 
 #include <assert.h>
 #include <stdint.h>
@@ -47,5 +46,4 @@ static_assert(sizeof(struct weir_desc) == 32, "two descriptors a cache line");
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -15,8 +15,7 @@
  *
  * Threads  the shard's owner.   Memory  none is allocated: the caller brings weir_flow_table_bytes(),
  * cache-aligned. */
-#ifndef WEIR_DATAPLANE_FLOW_TABLE_H
-#define WEIR_DATAPLANE_FLOW_TABLE_H
+#pragma once
 
 #include <assert.h>
 #include <stdbool.h>
@@ -154,5 +153,4 @@ static inline bool weir_flow_is(const struct weir_flow *f, const struct weir_key
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Keyed hash of a flow. */
-#ifndef WEIR_DATAPLANE_HASH_H
-#define WEIR_DATAPLANE_HASH_H
+#pragma once
 
 #include <stdint.h>
 
@@ -19,5 +18,3 @@ static inline uint64_t weir_hash(const uint64_t key[4], uint64_t a, uint64_t b, 
     uint64_t h = weir_hash_fold(a ^ key[0], b ^ key[1]);
     return weir_hash_fold(h ^ key[2], c ^ key[3]);
 }
-
-#endif

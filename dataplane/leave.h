@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The way out through a port, as the stages that transmit share it. */
-#ifndef WEIR_DATAPLANE_LEAVE_H
-#define WEIR_DATAPLANE_LEAVE_H
+#pragma once
 
 #include "dataplane/stage.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 /* The first drop reasons of a stage that transmits, in this order. */
 enum {
@@ -25,8 +20,3 @@ size_t weir_leave_size(const void *params, const struct weir_stage_env *);
 /* The whole batch leaves, through the port that the input port of each packet maps to; NULL = the one it came from. What
  * does not fit or is not taken is dropped, by name. */
 void weir_leave(struct weir_stage *, struct weir_batch *, const struct weir_port_map *);
-
-#ifdef __cplusplus
-}
-#endif
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Taking packets from the pool. Giving back is release.h. */
-#ifndef WEIR_DATAPLANE_MBUF_H
-#define WEIR_DATAPLANE_MBUF_H
+#pragma once
 
 #include <rte_mbuf.h>
 
@@ -32,5 +31,3 @@ static inline bool weir_mbuf_take(struct rte_mempool *pool, struct rte_mbuf **mb
     weir_unseen_acquire(pool);
     return true;
 }
-
-#endif

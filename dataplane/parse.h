@@ -9,8 +9,7 @@
  * transparent on the wire leaves a damaged packet to the host that it is meant for.
  *
  * Source: RFC 791, 8200, 2675, 6946, 9293, 768, 9260; IEEE 802.1Q. */
-#ifndef WEIR_DATAPLANE_PARSE_H
-#define WEIR_DATAPLANE_PARSE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -194,5 +193,4 @@ static inline enum weir_parse_reason weir_parse(
 
 #ifdef __cplusplus
 }
-#endif
 #endif

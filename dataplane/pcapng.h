@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* libpcap ends at the first interface whose link type is not that of the first. This makes a capture of several kinds of
  * interfaces one that it reads. */
-#ifndef WEIR_DATAPLANE_PCAPNG_H
-#define WEIR_DATAPLANE_PCAPNG_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 struct weir_pcapng_kept {
     size_t bytes;        /* of the file that is left */
@@ -21,8 +16,3 @@ struct weir_pcapng_kept {
 /* In place: take out of a pcapng file all interfaces that are not Ethernet, with their packets, and what it says of snapshot
  * lengths. From a block on that is damaged all stays as it is: libpcap is to say what is wrong. False: no memory. */
 bool weir_pcapng_keep_ethernet(uint8_t *file, size_t n, struct weir_pcapng_kept *);
-
-#ifdef __cplusplus
-}
-#endif
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A port: where packets enter and leave. Kinds: port_generator.c, port_file.c, port_device.c. */
-#ifndef WEIR_DATAPLANE_PORT_H
-#define WEIR_DATAPLANE_PORT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -122,5 +121,4 @@ extern const struct weir_port_def *const weir_port_list[]; /* every kind; ends w
 
 #ifdef __cplusplus
 }
-#endif
 #endif

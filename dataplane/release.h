@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Packets whose way has ended, on their way back to the pool in bulk. */
-#ifndef WEIR_DATAPLANE_RELEASE_H
-#define WEIR_DATAPLANE_RELEASE_H
+#pragma once
 
 #include "dataplane/descriptor.h"
 
@@ -34,5 +33,4 @@ static inline void weir_release(struct weir_trash *t, const struct weir_desc *d)
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The contract of a stage. A stage is one file, dataplane/stages/NAME.c, that exports one weir_stage_def; adding
  * one touches that file, its test and one line of stages/list.c. */
-#ifndef WEIR_DATAPLANE_STAGE_H
-#define WEIR_DATAPLANE_STAGE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -195,5 +194,4 @@ static inline void *weir_stage_shard(const struct weir_stage *s, uint32_t hash)
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The stamp that a generator writes behind the UDP header and the checking sink reads. 16 bytes, so that it fits
  * the smallest frame (14 + 20 + 8 + 16 = 58 of 60). Little endian, unaligned. */
-#ifndef WEIR_DATAPLANE_STAMP_H
-#define WEIR_DATAPLANE_STAMP_H
+#pragma once
 
 #include <stdint.h>
 
@@ -15,5 +14,3 @@ struct weir_stamp {
     uint32_t flow;     /* 0 .. flows-1 of that port */
     uint64_t sequence; /* of this flow, from 0 */
 } __attribute__((packed));
-
-#endif

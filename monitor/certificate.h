@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The drain certificate: the last thing a run says, and its exit code. */
-#ifndef WEIR_MONITOR_CERTIFICATE_H
-#define WEIR_MONITOR_CERTIFICATE_H
+#pragma once
 
 #include <stdio.h>
 
@@ -25,5 +24,4 @@ int weir_certificate_exit_code(const struct weir_snapshot *);
 
 #ifdef __cplusplus
 }
-#endif
 #endif

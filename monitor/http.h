@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The HTTP server of a running weir: GET and HEAD of / and /metrics, on one thread of its own. */
-#ifndef WEIR_MONITOR_HTTP_H
-#define WEIR_MONITOR_HTTP_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -35,5 +34,4 @@ void weir_http_stop(struct weir_http *);
 
 #ifdef __cplusplus
 }
-#endif
 #endif

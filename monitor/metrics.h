@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A snapshot as Prometheus text, version 0.0.4. docs/metrics.md comes from the same table. */
-#ifndef WEIR_MONITOR_METRICS_H
-#define WEIR_MONITOR_METRICS_H
+#pragma once
 
 #include <stdio.h>
 
@@ -20,5 +19,4 @@ void weir_metrics_document(FILE *);
 
 #ifdef __cplusplus
 }
-#endif
 #endif

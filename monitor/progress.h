@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One line that says how a running weir is doing. */
-#ifndef WEIR_MONITOR_PROGRESS_H
-#define WEIR_MONITOR_PROGRESS_H
+#pragma once
 
 #include <stddef.h>
 
@@ -25,5 +24,4 @@ char *weir_rate_text(char *text, size_t size, double per_s, const char *unit);
 
 #ifdef __cplusplus
 }
-#endif
 #endif

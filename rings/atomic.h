@@ -7,8 +7,7 @@
  *
  * With -DWEIR_SEAM='"file.h"' every operation below is a function of that file. The interleaving explorer
  * (tests/model) brings one, and so runs this folder's source as it is. */
-#ifndef WEIR_RINGS_ATOMIC_H
-#define WEIR_RINGS_ATOMIC_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -156,6 +155,4 @@ void __tsan_release(void *);
 #else
 #define weir_unseen_acquire(object) ((void)(object))
 #define weir_unseen_release(object) ((void)(object))
-#endif
-
 #endif

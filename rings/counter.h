@@ -7,8 +7,7 @@
  *
  * Units    whatever the name of the field says (packets, bytes, TSC cycles).
  * Threads  add and set: the owner only. read: anyone, at any time; the value may be a step old. */
-#ifndef WEIR_RINGS_COUNTER_H
-#define WEIR_RINGS_COUNTER_H
+#pragma once
 
 #include "rings/atomic.h"
 
@@ -32,5 +31,3 @@ static inline uint64_t weir_counter_read(const struct weir_counter *c)
     /* [D1] pairs with [C1] in weir_counter_set. */
     return weir_load_acquire_u64(&c->value);
 }
-
-#endif

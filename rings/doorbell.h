@@ -14,8 +14,7 @@
  * Kernel   wait and a ring of an armed bell are a system call each; arm is one (membarrier, some 2 300 TSC cycles).
  * Without  membarrier (an old kernel, a seccomp filter) weir_doorbell_init() says so and no wait is longer than
  *          WEIR_DOORBELL_BLIND_NS: a wake-up may be late then, never lost. */
-#ifndef WEIR_RINGS_DOORBELL_H
-#define WEIR_RINGS_DOORBELL_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -61,5 +60,4 @@ void weir_doorbell_disarm(struct weir_doorbell *);
 
 #ifdef __cplusplus
 }
-#endif
 #endif

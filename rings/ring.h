@@ -18,8 +18,7 @@
  * Memory   none is allocated: the caller brings weir_ring_bytes() of memory aligned to WEIR_APART, on the NUMA node it
  *          wants (the consumer's; the pages lie where they are first touched, and weir_ring_init() touches them all).
  * Errors   none but the count: a call does as much as it can and says how much that was. */
-#ifndef WEIR_RINGS_RING_H
-#define WEIR_RINGS_RING_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -291,5 +290,4 @@ static inline uint32_t weir_ring_pop(struct weir_ring_consumer *c, void *items, 
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -3,8 +3,7 @@
  *
  * Whoever reads a value also sees all that the writer wrote before it, in plain memory, too.
  * Threads  publish: the owner only. read: anyone, at any time. */
-#ifndef WEIR_RINGS_WORD_H
-#define WEIR_RINGS_WORD_H
+#pragma once
 
 #include "rings/atomic.h"
 
@@ -23,5 +22,3 @@ static inline uint32_t weir_word_read(const struct weir_word *w)
     /* [X1] pairs with [W1] in weir_word_publish. */
     return weir_load_acquire(&w->value);
 }
-
-#endif

@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* DPDK's environment: which lcores, which memory. */
-#ifndef WEIR_WORKERS_EAL_H
-#define WEIR_WORKERS_EAL_H
+#pragma once
 
 #include "config/config.h"
 #include "workers/plan.h"
 #include "workers/runtime.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Once a process. `extra`: NULL-terminated EAL arguments to append, or NULL. Failures are logged with a remedy. */
 enum weir_failure weir_eal_start(
     const struct weir_plan *, const struct weir_config *, const char *const *extra);
 void weir_eal_stop(void);
-
-#ifdef __cplusplus
-}
-#endif
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Hugepages of this machine, as the kernel tells. Control thread, before DPDK starts. */
-#ifndef WEIR_WORKERS_HUGEPAGES_H
-#define WEIR_WORKERS_HUGEPAGES_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -16,5 +15,3 @@ size_t weir_hugepages_free(int32_t node);
 void weir_hugepages_command(
     int32_t node, size_t need, size_t have, unsigned long reserved, char *text, size_t size);
 unsigned long weir_hugepages_reserved(int32_t node); /* pages of WEIR_HUGEPAGE_BYTES, used ones too */
-
-#endif

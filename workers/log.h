@@ -3,17 +3,12 @@
  *
  * Nobody waits for whoever reads them: the thread that logs is the one that hears signals and keeps deadlines. A line
  * that would have to wait is left out, and the next one tells how many were. */
-#ifndef WEIR_WORKERS_LOG_H
-#define WEIR_WORKERS_LOG_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "config/config.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 void weir_log_set_level(enum weir_log_level);
 
@@ -31,8 +26,3 @@ struct weir_log_limit {
 };
 void weir_log_limited(struct weir_log_limit *, enum weir_log_level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-
-#ifdef __cplusplus
-}
-#endif
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which worker on which CPU and why, and how much memory the pipeline needs where. */
-#ifndef WEIR_WORKERS_PLAN_H
-#define WEIR_WORKERS_PLAN_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -89,5 +88,4 @@ void weir_plan_memory(struct weir_plan *, const struct weir_runtime *);
 
 #ifdef __cplusplus
 }
-#endif
 #endif

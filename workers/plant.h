@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Faults planted on purpose, in builds with -Dplant=true only: proof that the ledger and the checking sink find
  * what they claim to find. WEIR_PLANT=loss|leak|double|swap|duplicate plants one, once, in the first pool. */
-#ifndef WEIR_WORKERS_PLANT_H
-#define WEIR_WORKERS_PLANT_H
+#pragma once
 
 #include "workers/worker.h"
 
@@ -21,6 +20,4 @@ static inline void weir_plant(struct weir_worker *w, struct weir_batch *batch)
     (void)w;
     (void)batch;
 }
-#endif
-
 #endif

@@ -4,8 +4,7 @@
  *
  * No worker is inside a driver while its device is closed: the control thread tells every worker over its command ring
  * which ports are closed, and goes on when all have answered. Control thread only. */
-#ifndef WEIR_WORKERS_PORTS_H
-#define WEIR_WORKERS_PORTS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,5 +31,3 @@ void weir_ports_watch(struct weir_runtime *, uint64_t now_tsc);
 
 /* Give back the links that are held down. */
 void weir_ports_release(struct weir_runtime *);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Shard to worker, as one producer sees it: its own copy, so that ownership can change at one producer after the
  * other. */
-#ifndef WEIR_WORKERS_ROUTE_H
-#define WEIR_WORKERS_ROUTE_H
+#pragma once
 
 #include <stdint.h>
 
@@ -26,5 +25,4 @@ static inline uint32_t weir_route_worker(const struct weir_route *r, uint32_t ha
 
 #ifdef __cplusplus
 }
-#endif
 #endif

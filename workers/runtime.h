@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A configured pipeline from plan to certificate. Control thread only, except weir_snapshot_take(). */
-#ifndef WEIR_WORKERS_RUNTIME_H
-#define WEIR_WORKERS_RUNTIME_H
+#pragma once
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -15,10 +14,6 @@
 #include "workers/ports.h"
 #include "workers/snapshot.h"
 #include "workers/worker.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 struct rte_mempool;
 
@@ -130,8 +125,3 @@ void weir_runtime_finish(struct weir_runtime *);
 
 /* ledger.c; weir_snapshot_take() may be called from any thread that is no worker. */
 uint64_t weir_runtime_held(const struct weir_runtime *);
-
-#ifdef __cplusplus
-}
-#endif
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Everything weir shows of itself, as plain data: taken from single-writer counters, no worker is stopped or
  * asked. monitor/ and cli/ render it; workers/ledger.c fills it. */
-#ifndef WEIR_WORKERS_SNAPSHOT_H
-#define WEIR_WORKERS_SNAPSHOT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -135,5 +134,4 @@ void weir_snapshot_free(struct weir_snapshot *);
 
 #ifdef __cplusplus
 }
-#endif
 #endif

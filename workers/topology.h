@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The machine as weir may use it: this one, or one that a file describes. The only user of hwloc. */
-#ifndef WEIR_WORKERS_TOPOLOGY_H
-#define WEIR_WORKERS_TOPOLOGY_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -71,5 +70,4 @@ bool weir_topology_export(
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A worker: one polling loop on one pinned core, written as a step. Receive a batch, run the pool's stages over
  * it, hand it to the next pool. */
-#ifndef WEIR_WORKERS_WORKER_H
-#define WEIR_WORKERS_WORKER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -131,5 +130,4 @@ bool weir_worker_command(struct weir_worker *, const struct weir_command *);
 
 #ifdef __cplusplus
 }
-#endif
 #endif

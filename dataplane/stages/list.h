@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The stages of this version. */
-#ifndef WEIR_DATAPLANE_STAGES_LIST_H
-#define WEIR_DATAPLANE_STAGES_LIST_H
+#pragma once
 
 #include "dataplane/stage.h"
 
@@ -15,5 +14,4 @@ extern const struct weir_stage_def weir_stage_validate, weir_stage_classify, wei
 
 #ifdef __cplusplus
 }
-#endif
 #endif

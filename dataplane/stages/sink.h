@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a checking sink remembers for the certificate. */
-#ifndef WEIR_DATAPLANE_STAGES_SINK_H
-#define WEIR_DATAPLANE_STAGES_SINK_H
+#pragma once
 
 #include "dataplane/stage.h"
 #include "rings/word.h"
@@ -37,5 +36,4 @@ const struct weir_sink_violations *weir_sink_violations(const struct weir_stage 
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The rings that were tried and not taken, kept so that the table of docs/design/002-ring.md can be made again; and
  * the streaming limit, which is no ring. Items of 8 bytes. For tests/bench/rings.c only. */
-#ifndef WEIR_TESTS_BENCH_RING_PROTOTYPES_H
-#define WEIR_TESTS_BENCH_RING_PROTOTYPES_H
+#pragma once
 
 #include "rings/atomic.h"
 
@@ -243,5 +242,3 @@ static inline __attribute__((always_inline)) uint32_t stream_pop(
         weir_store_release(&s->head.index, head);
     return n;
 }
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Stages and port kinds for tests: like the real ones, with a few more; and a way to load a text. */
-#ifndef WEIR_TESTS_CONFIG_VOCABULARY_H
-#define WEIR_TESTS_CONFIG_VOCABULARY_H
+#pragma once
 
 #include <cstdio>
 #include <cstdlib>
@@ -149,5 +148,3 @@ inline std::string errors(const std::string &text, std::vector<const char *> set
 }
 
 } // namespace test
-
-#endif

@@ -28,8 +28,7 @@
  *
  * Not covered: load buffering (it needs promises); an order of two racing writers other than as they ran; a plain
  * read, past the seam, of a word both threads write (of one that only others write: it reads poison). */
-#ifndef WEIR_TESTS_MODEL_EXPLORER_H
-#define WEIR_TESTS_MODEL_EXPLORER_H
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -83,5 +82,3 @@ struct ModelReport {
 ModelReport model_explore(const ModelScenario &, const ModelSearch &);
 /* Walks at random until `seconds` have passed. */
 ModelReport model_walk(const ModelScenario &, const ModelSearch &, double seconds);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Part of explorer.cc: the memory model, and what each access does to it. */
-#ifndef WEIR_TESTS_MODEL_MEMORY_H
-#define WEIR_TESTS_MODEL_MEMORY_H
+#pragma once
 
 #include <cstddef>
 
@@ -199,5 +198,3 @@ void compiler_barrier(State &s, unsigned t)
 }
 
 } // namespace
-
-#endif

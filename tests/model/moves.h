@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Part of explorer.cc: what a thread can do in a state, which of it need not be interleaved, and when two states are
  * the same. */
-#ifndef WEIR_TESTS_MODEL_MOVES_H
-#define WEIR_TESTS_MODEL_MOVES_H
+#pragma once
 
 #include <algorithm>
 #include <cerrno>
@@ -340,5 +339,3 @@ void canonicalise(State &s)
 }
 
 } // namespace
-
-#endif

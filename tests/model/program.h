@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Part of explorer.cc: the scenario's tables, and its threads as automata. */
-#ifndef WEIR_TESTS_MODEL_PROGRAM_H
-#define WEIR_TESTS_MODEL_PROGRAM_H
+#pragma once
 
 #include "tests/model/explorer.h"
 
@@ -290,5 +289,3 @@ uint32_t follow(uint32_t from, uint64_t result)
 }
 
 } // namespace
-
-#endif

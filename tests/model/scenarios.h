@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the explorer runs: scenarios on the rings, each with its bounds. */
-#ifndef WEIR_TESTS_MODEL_SCENARIOS_H
-#define WEIR_TESTS_MODEL_SCENARIOS_H
+#pragma once
 
 #include <vector>
 
@@ -18,5 +17,3 @@ struct Case {
 
 extern Bound bound; /* of the running scenario */
 extern const std::vector<Case> cases;
-
-#endif

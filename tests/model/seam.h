@@ -3,8 +3,7 @@
  * is a call into the explorer (tests/model/explorer.cc), which decides what is read. C and C++.
  *
  * A new operation is a line here and a line at "the seam" in explorer.cc. */
-#ifndef WEIR_TESTS_MODEL_SEAM_H
-#define WEIR_TESTS_MODEL_SEAM_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -65,5 +64,4 @@ static inline void weir_prefetch_write(const void *p)
 
 #ifdef __cplusplus
 }
-#endif
 #endif

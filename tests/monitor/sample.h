@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A hand-made snapshot: two ingress workers, two work workers, one sink, everything balanced. */
-#ifndef WEIR_TESTS_MONITOR_SAMPLE_H
-#define WEIR_TESTS_MONITOR_SAMPLE_H
+#pragma once
 
 #include <cstdio>
 #include <cstdlib>
@@ -83,5 +82,3 @@ inline std::string printed(const std::function<void(FILE *)> &print)
     free(text);
     return all;
 }
-
-#endif
