@@ -32,6 +32,12 @@ struct weir_key {
 #define WEIR_DESC_PLAIN 0x01    /* one segment, one reference, direct: may go back to its pool in bulk */
 #define WEIR_DESC_REVERSED 0x02 /* this packet travels from the higher endpoint to the lower */
 #define WEIR_DESC_FRAGMENT 0x04
+#define WEIR_DESC_TCP_SHIFT 3 /* from here on the low five flags of TCP, 0 of anything else: */
+#define WEIR_TCP_FIN 0x01
+#define WEIR_TCP_SYN 0x02
+#define WEIR_TCP_RST 0x04
+#define WEIR_TCP_ACK 0x10
+#define WEIR_DESC_TCP(byte) (((byte)&0x1fu) << WEIR_DESC_TCP_SHIFT)
 
 struct weir_desc {
     struct rte_mbuf *mbuf; /* owned by whoever owns the descriptor */

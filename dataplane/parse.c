@@ -69,6 +69,7 @@ static enum weir_parse_reason parse_ports(struct walk *w, bool jumbo)
         uint32_t header = (uint32_t)p[12] >> 4 << 2;
         if (header < 20 || header > room)
             return WEIR_PARSE_DOFF_LIES;
+        w->flags |= WEIR_DESC_TCP(p[13]);
     } else if (w->protocol == WEIR_PROTOCOL_UDP) {
         uint32_t length = weir_parse_be16(p + 4);
         if (length < 8 && !(jumbo && length == 0))

@@ -173,7 +173,9 @@ static inline bool weir_parse_quick(
         return false;
     bool reversed = addresses < turned;
     weir_parse_finish(d, hash_key, reversed ? turned : addresses, reversed ? ports_turned : ports,
-        WEIR_KEY_IPV4 << 12, protocol, (uint32_t)reversed * WEIR_DESC_REVERSED);
+        WEIR_KEY_IPV4 << 12, protocol,
+        (uint32_t)reversed * WEIR_DESC_REVERSED |
+            (protocol == WEIR_PROTOCOL_TCP) * WEIR_DESC_TCP(frame[34 + 13]));
     return true;
 }
 
