@@ -17,7 +17,6 @@ static const struct later {
 } later_stages[] = {
     {"tag", NULL, "write a tenant or class from a table"},
     {"aggregate", NULL, "sums by key"},
-    {"meter", "active", "active time-out"},
     {"meter", "records", "export of flow records"},
     {NULL, NULL, NULL},
 };

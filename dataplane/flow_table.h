@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The flows of one shard.
+/* The flows of one shard, and the records of a pool, which its shards share.
  *
  * A bucket is one cache line: 8 tags compared at once, 8 record numbers, and how many records had to go past
  * it. A record is one cache line too. A lookup touches two lines, both known early enough to be prefetched:
  *
  *     for each packet   b = weir_flow_home(table, n_buckets, hash);              prefetch b
- *     for each packet   f = weir_flow_likely(table, records_at, b, hash);        prefetch f
+ *     for each packet   f = weir_flow_likely(records, b, hash);                  prefetch f
  *     for each packet   weir_flow_is(f, key) ? f : weir_flow_table_find(…)       update
  *
- * n_buckets and records_at follow from the capacity alone (struct weir_flow_shape), so that shards of one
- * pool share them and the lookup does not touch the table's own line. A full bucket spills into the next
- * ones; `passed` counts what went past, so a search ends at the first bucket that nothing passed and removal
- * leaves no tombstones. On average at most half the places are taken: at the limit 2 % of the buckets spill.
+ * n_buckets follows from the pool's parameters alone, so that its shards share it and the lookup does not touch
+ * the table's own line. A full bucket spills into the next ones; `passed` counts what went past, so a search ends
+ * at the first bucket that nothing passed and removal leaves no tombstones. On average at most half the places are
+ * taken: at the limit 2 % of the buckets spill.
  *
- * Threads  the shard's owner.   Memory  none is allocated: the caller brings weir_flow_table_bytes(),
- * cache-aligned. */
+ * A shard holds numbers, so its flows move to another worker as they are. Free records are the worker's: each has
+ * its part of the pool's, on its own NUMA node, and hands on what it does not need (weir_flow_store_exchange());
+ * docs/design/004-flow-table.md.
+ *
+ * Threads  a table: the shard's owner; a store: its worker.   Memory  none is allocated: the caller brings
+ * weir_flow_table_bytes(), weir_flow_store_bytes(), cache-aligned. */
 #pragma once
 
 #include <assert.h>
@@ -27,19 +31,44 @@
 #endif
 
 #include "dataplane/descriptor.h"
+#include "rings/ring.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 #define WEIR_FLOW_PLACES 8                /* a bucket */
-#define WEIR_FLOW_CAPACITY_MAX (1u << 30) /* a table */
+#define WEIR_FLOW_CAPACITY_MAX (1u << 30) /* a store */
+#define WEIR_FLOW_CHUNK 32                /* records that change hands at once, at most */
+#define WEIR_FLOW_CHUNKS 2                /* that may be on their way to the next worker */
 
 struct weir_flow {
-    struct weir_key key;           /* kind NONE: not in use, address[0] = next free record */
-    uint64_t packets[2], bytes[2]; /* [0] from the lower endpoint to the higher, [1] back; layer-2 bytes */
+    struct weir_key key; /* kind NONE: not in use, address[0] = next of its list, address[1] = next chunk */
+    uint64_t bytes[2];   /* [0] from the lower endpoint to the higher, [1] back; layer-2 bytes */
+    uint32_t packets[2]; /* the same; whoever counts them begins another record before this one is full */
     uint64_t first_tsc, last_tsc;
+    uint32_t sequence;    /* of this record among those of the flow */
+    uint8_t tcp_flags[2]; /* seen since the flow began: WEIR_TCP_* */
+    uint16_t spare;
 };
+
+enum weir_flow_end {
+    WEIR_FLOW_GOES_ON,
+    WEIR_FLOW_IDLE,    /* no packet for so long */
+    WEIR_FLOW_ACTIVE,  /* goes on for so long: another record begins */
+    WEIR_FLOW_TCP_END, /* FIN both ways, or RST */
+    WEIR_FLOW_EVICTED, /* gave its place to a new flow */
+    WEIR_FLOW_DRAIN,   /* weir stopped */
+    WEIR_FLOW_ENDS
+};
+
+struct weir_flow_times { /* cycles */
+    int64_t idle, active;
+    int64_t linger; /* after the end of TCP, for what is still under way; at most `idle` */
+};
+
+/* A flow leaves, or is cut: called before its record is. */
+typedef void (*weir_flow_ended)(void *whose, const struct weir_flow *, enum weir_flow_end);
 
 struct weir_flow_bucket {
     uint16_t tag[WEIR_FLOW_PLACES];     /* 0 = empty; tags are odd */
@@ -49,49 +78,83 @@ struct weir_flow_bucket {
     uint8_t spare[6];
 } __attribute__((aligned(64)));
 
-/* Followed in memory by the buckets, then by the records; record 0 is never in use and matches no key. */
+/* Followed in memory by the buckets. */
 struct weir_flow_table {
-    uint32_t capacity;
     uint32_t n_buckets;
     uint32_t used;   /* records in use */
-    uint32_t fresh;  /* records from here on were never in use */
-    uint32_t free;   /* first of the records given back, 0 = none */
     uint32_t cursor; /* next bucket that ageing looks at */
 } __attribute__((aligned(64)));
 
-struct weir_flow_shape {
-    uint32_t n_buckets;
-    size_t records_at; /* bytes from the table to its records */
-    size_t bytes; /* of it all; an odd number of cache lines, so that neighbours do not meet in a cache set */
+/* A worker's way to the records of its pool. Numbers count from the lowest part; record 0 of each part is never
+ * in use and matches no key. */
+struct weir_flow_store {
+    struct weir_flow *records;       /* number 0 of the pool */
+    uint32_t free, n_free;           /* records given back, less than a chunk; 0 = none */
+    uint32_t chunks;                 /* first record of the first whole chunk of them, 0 = none */
+    uint32_t fresh, end;             /* never in use yet */
+    uint32_t chunk;                  /* its size */
+    struct weir_ring_consumer *from; /* chunks that come from the worker before; NULL = alone */
+    struct weir_ring_producer *to;   /* and go to the next, round the pool */
 };
 
 static_assert(sizeof(struct weir_flow) == 64, "a record is a cache line");
 static_assert(sizeof(struct weir_flow_bucket) == 64, "a bucket is a cache line");
 static_assert(sizeof(struct weir_flow_table) == 64, "the table's own line");
 
-/* capacity 1 .. WEIR_FLOW_CAPACITY_MAX. */
-struct weir_flow_shape weir_flow_table_shape(uint32_t capacity);
+/* Buckets for a shard that holds `capacity` flows, 1 .. WEIR_FLOW_CAPACITY_MAX. */
+uint32_t weir_flow_table_buckets(uint32_t capacity);
+/* An odd number of cache lines, so that neighbours do not meet in a cache set. */
 size_t weir_flow_table_bytes(uint32_t capacity);
-/* Records are not touched before they are first used, so pages are taken up as flows come. */
 struct weir_flow_table *weir_flow_table_init(void *memory, uint32_t capacity);
+
+/* The records of a worker that owns `capacity` of the pool's. They are not touched before they are first used, so
+ * pages are taken up as flows come; the memory is zeroed. */
+size_t weir_flow_store_bytes(uint32_t capacity);
+/* `lowest`: the lowest part of all workers of the pool. False: they lie more than 256 GiB apart. */
+bool weir_flow_store_init(struct weir_flow_store *, void *memory, void *lowest, uint32_t capacity);
+/* Hand at most one chunk of free records on, if the next worker has room. Once a step. */
+void weir_flow_store_exchange(struct weir_flow_store *);
+bool weir_flow_store_empty(struct weir_flow_store *);
 
 /* `hash` is always that of the descriptor the key came with; the key's flags do not matter. */
 
 /* The record of a key, or NULL. */
-struct weir_flow *weir_flow_table_find(struct weir_flow_table *, uint32_t hash, const struct weir_key *);
+struct weir_flow *weir_flow_table_find(
+    struct weir_flow_table *, struct weir_flow *records, uint32_t hash, const struct weir_key *);
 /* A new record for a key that is not in the table and whose kind is not NONE: counts 0, both times
- * `now_tsc`. NULL when the table is full. */
-struct weir_flow *weir_flow_table_insert(
-    struct weir_flow_table *, uint32_t hash, const struct weir_key *, uint64_t now_tsc);
+ * `now_tsc`. NULL: no record is free, or too many keys meet in one place. */
+struct weir_flow *weir_flow_table_insert(struct weir_flow_table *, struct weir_flow_store *, uint32_t hash,
+    const struct weir_key *, uint64_t now_tsc);
 /* False if there was none. */
-bool weir_flow_table_remove(struct weir_flow_table *, uint32_t hash, const struct weir_key *);
-/* Remove flows without a packet for more than idle_tsc, in the next `max_steps` buckets; returns how many.
+bool weir_flow_table_remove(
+    struct weir_flow_table *, struct weir_flow_store *, uint32_t hash, const struct weir_key *);
+/* Remove what has ended, in the next `max_steps` buckets; returns how many.
  * Look at a table's `cursor` afterwards: 0 = a round has ended. Touches at most 9 cache lines a step and
  * prefetches those of the next. */
-uint32_t weir_flow_table_age(
-    struct weir_flow_table *, uint64_t now_tsc, uint64_t idle_tsc, uint32_t max_steps);
-/* All flows, in no order: start with *index = 0; NULL ends. No insert or removal in between. */
-struct weir_flow *weir_flow_table_next(struct weir_flow_table *, uint32_t *index);
+uint32_t weir_flow_table_age(struct weir_flow_table *, struct weir_flow_store *,
+    const struct weir_flow_times *, uint64_t now_tsc, uint32_t max_steps, weir_flow_ended, void *whose);
+/* Remove the flow that was silent for longest among those near where `hash` is at home. False: there is none. */
+bool weir_flow_table_evict(
+    struct weir_flow_table *, struct weir_flow_store *, uint32_t hash, weir_flow_ended, void *whose);
+/* All flows, in no order: start with *at = 0; NULL ends. No insert or removal in between. */
+struct weir_flow *weir_flow_table_next(struct weir_flow_table *, struct weir_flow *records, uint64_t *at);
+
+/* TCP has come to its end, but for what is still under way. */
+static inline bool weir_flow_is_over(const struct weir_flow *f)
+{
+    return (f->tcp_flags[0] & f->tcp_flags[1] & WEIR_TCP_FIN) |
+           ((f->tcp_flags[0] | f->tcp_flags[1]) & WEIR_TCP_RST);
+}
+
+/* Has silence ended it? */
+static inline enum weir_flow_end weir_flow_due(
+    const struct weir_flow *f, const struct weir_flow_times *times, uint64_t now_tsc)
+{
+    bool over = weir_flow_is_over(f);
+    if ((int64_t)(now_tsc - f->last_tsc) <= (over ? times->linger : times->idle))
+        return WEIR_FLOW_GOES_ON;
+    return over ? WEIR_FLOW_TCP_END : WEIR_FLOW_IDLE;
+}
 
 /* ---- pieces of a lookup, for passes over a batch ---- */
 
@@ -134,12 +197,12 @@ static inline uint32_t weir_flow_match(const struct weir_flow_bucket *b, uint16_
 
 /* The first record in bucket `b` whose tag fits, unverified; record 0 if there is none. No branch. */
 static inline struct weir_flow *weir_flow_likely(
-    struct weir_flow_table *t, size_t records_at, const struct weir_flow_bucket *b, uint32_t hash)
+    struct weir_flow *records, const struct weir_flow_bucket *b, uint32_t hash)
 {
     uint32_t mask = weir_flow_match(b, weir_flow_tag(hash));
     uint32_t place = (uint32_t)__builtin_ctz(mask | 1u << WEIR_FLOW_PLACES) & (WEIR_FLOW_PLACES - 1);
     uint32_t index = b->index[place] & (0u - (mask != 0));
-    return (struct weir_flow *)((uint8_t *)t + records_at) + index;
+    return records + index;
 }
 
 /* Same flow: the first 15 bytes. */

@@ -161,6 +161,9 @@ struct weir_stage_def {
      * weir_stage_drop(), weir_stage_consume() or, in transmit, to a port. No allocation, lock, log, system call. */
     void (*process)(struct weir_stage *, struct weir_batch *);
 
+    /* The same thread, in a step without packets; bounded like the other. */
+    void (*tick)(struct weir_stage *, uint64_t now_tsc);
+
     /* Control thread, after every worker has ended. Packets that it held go to the trash. */
     void (*fini)(struct weir_stage *);
 

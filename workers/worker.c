@@ -113,6 +113,13 @@ static inline void process(struct weir_worker *w)
     }
 }
 
+static void tick(struct weir_worker *w, uint64_t now_tsc)
+{
+    for (uint32_t i = 0; i < w->n_stages; i++)
+        if (w->stages[i].def->tick != NULL)
+            w->stages[i].def->tick(&w->stages[i], now_tsc);
+}
+
 static inline void dispatch(struct weir_worker *w, const struct weir_edge *e, const struct weir_batch *batch)
 {
     for (uint32_t i = 0; i < batch->n; i++) {
@@ -200,6 +207,7 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
     bool full = w->batch.n == WEIR_BATCH;
     if (w->batch.n == 0) {
         publish(w);
+        tick(w, now_tsc);
         weir_trash_flush(&w->trash);
         if (inputs_ended_slow(w) && w->n_remaindered == 0)
             end_slow(w);

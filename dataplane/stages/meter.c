@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* meter: packets and bytes of every flow, each way. It drops nothing: what cannot be tracked passes,
  * counted. */
+#include <errno.h>
+#include <stdio.h>
+
 #include "dataplane/bucket.h"
 #include "dataplane/flow_table.h"
 #include "dataplane/parse.h"
@@ -8,7 +11,7 @@
 
 struct meter_params {
     uint64_t max_flows;
-    uint64_t idle_ns;
+    uint64_t idle_ns, active_ns;
 };
 
 static const struct weir_param meter_param_table[] = {
@@ -18,26 +21,55 @@ static const struct weir_param meter_param_table[] = {
         .unset = "256k",
         .min = 1,
         .max = 1000000000,
-        .help = "Flows that surely find room at once (in one shard or another a few more do); about 110 "
-                "bytes each."},
+        .help = "Flows of the pool at once, about 100 bytes each. At the limit a new flow takes the place of "
+                "one near it that was silent for longest, counted as flows_evicted."},
     {.key = "idle",
         .type = WEIR_PARAM_DURATION,
         .offset = offsetof(struct meter_params, idle_ns),
         .unset = "30s",
         .min = 1000000,
         .max = UINT64_C(86400) * 1000000000,
-        .help = "A flow without a packet for so long has ended."},
+        .help =
+            "A flow without a packet for so long has ended; after the end of TCP (FIN both ways, or RST), "
+            "1 s is enough."},
+    {.key = "active",
+        .type = WEIR_PARAM_DURATION,
+        .offset = offsetof(struct meter_params, active_ns),
+        .unset = "60s",
+        .min = 1000000,
+        .max = UINT64_C(86400) * 1000000000,
+        .help =
+            "A flow that goes on for so long gets a record, and the next one begins with its next packet."},
     {0},
 };
 
-enum { FLOWS, FLOWS_CREATED, FLOWS_EXPIRED, UNTRACKED, UNKEYED, PACKETS, BYTES };
+/* The rows of SWEEPS_1 … count steps of the worker by how many buckets ageing looked at. */
+enum {
+    FLOWS,
+    FLOWS_CREATED,
+    FLOWS_EXPIRED, /* from here on in the order of enum weir_flow_end */
+    FLOWS_CUT,
+    FLOWS_TCP_END,
+    FLOWS_EVICTED,
+    UNTRACKED,
+    UNKEYED,
+    PACKETS,
+    BYTES,
+    SWEEPS_1,
+};
 static const char *const meter_counters[] = {
     "flows",
     "Flows in the table now.",
     "flows_created",
-    "Flows seen for the first time, or again after they had expired.",
+    "Flows seen for the first time, or again after they had ended.",
     "flows_expired",
     "Flows ended by the idle time.",
+    "flows_cut",
+    "Flows that went on for the active time: another record of the same flow.",
+    "flows_tcp_end",
+    "Flows ended by FIN both ways, or RST.",
+    "flows_evicted",
+    "Flows ended because the pool was at its limit and a new one came.",
     "untracked",
     "Packets passed without a flow because the table was full.",
     "unkeyed",
@@ -46,37 +78,65 @@ static const char *const meter_counters[] = {
     "Packets counted in a flow.",
     "bytes",
     "Layer-2 bytes of those packets.",
+    "sweeps_1",
+    "Steps of a worker in which ageing looked at 1 bucket.",
+    "sweeps_2",
+    "The same, at 2.",
+    "sweeps_4",
+    "The same, at 3 or 4.",
+    "sweeps_8",
+    "The same, at 5 to 8, which is the bound.",
     NULL,
 };
 
 /* Ageing goes round all buckets this often within `idle`, so that a flow is gone at most a quarter late, … */
 #define ROUNDS_PER_IDLE 4
-/* … but never looks at more than so many in one step of the worker, and only in one that has packets: with few of them a
- * round takes longer. A flow that is met again after its time starts anew, wherever the round is. */
+/* … but never looks at more than so many in one step of the worker: under high load a round takes longer. A flow that
+ * is met again after its time starts anew, wherever the round is. */
 #define STEPS_MAX 8
+#define LINGER_NS UINT64_C(1000000000)
 
 struct meter_worker {
-    uint32_t n_buckets; /* of every shard, see flow_table.h */
-    uint32_t capacity;
-    size_t records_at;
-    int64_t idle_tsc;
-    struct weir_bucket pace; /* tokens: buckets that ageing may look at */
-    uint32_t cursor;         /* index into live */
+    struct weir_flow_store store; /* first, where the tests find it */
+    uint32_t n_buckets;           /* of every shard, see flow_table.h */
+    struct weir_flow_times times;
+    struct weir_bucket pace;  /* tokens: buckets that ageing may look at */
+    struct weir_ring *chunks; /* from the worker before */
+    struct weir_flow *part;   /* of the records of the pool */
+    uint32_t cursor;          /* index into live */
     uint32_t n_live;
     uint32_t live[]; /* shards that hold a flow: this worker inserted it, so it owns them */
 };
 
+struct meter_pool { /* before the workers start */
+    uint32_t n;
+    struct meter_worker *worker[];
+};
+
 /* ---- one batch ---- */
+
+static void ended(void *stage, const struct weir_flow *f, enum weir_flow_end end)
+{
+    struct weir_stage *s = stage;
+    (void)f;
+    weir_counter_add(&s->counts[FLOWS_EXPIRED + (end - WEIR_FLOW_IDLE)], 1);
+    weir_counter_add(&s->counts[FLOWS], end == WEIR_FLOW_ACTIVE ? 0 : UINT64_MAX);
+}
 
 static struct weir_flow *create(struct weir_stage *s, const struct weir_desc *d, uint64_t now_tsc)
 {
     struct meter_worker *w = s->worker_state;
     struct weir_flow_table *table = weir_stage_shard(s, d->hash);
-    struct weir_flow *f = weir_flow_table_insert(table, d->hash, &d->key, now_tsc);
-    if (!f)
-        return NULL;
-    if (table->used == 1)
+    struct weir_flow *f = weir_flow_table_insert(table, &w->store, d->hash, &d->key, now_tsc);
+    if (!f) {
+        if (!weir_flow_store_empty(&w->store) || !weir_flow_table_evict(table, &w->store, d->hash, ended, s))
+            return NULL;
+        f = weir_flow_table_insert(table, &w->store, d->hash, &d->key, now_tsc);
+        if (!f)
+            return NULL;
+    } else if (table->used == 1) {
         w->live[w->n_live++] = d->hash & (s->env->shards - 1);
+    }
     weir_counter_add(&s->counts[FLOWS], 1);
     weir_counter_add(&s->counts[FLOWS_CREATED], 1);
     return f;
@@ -85,41 +145,59 @@ static struct weir_flow *create(struct weir_stage *s, const struct weir_desc *d,
 /* The likely record is another flow's, or none: overflowed bucket, equal tags, or a flow not seen before. */
 static struct weir_flow *find_slow(struct weir_stage *s, const struct weir_desc *d, uint64_t now_tsc)
 {
-    struct weir_flow *f = weir_flow_table_find(weir_stage_shard(s, d->hash), d->hash, &d->key);
+    struct meter_worker *w = s->worker_state;
+    struct weir_flow *f =
+        weir_flow_table_find(weir_stage_shard(s, d->hash), w->store.records, d->hash, &d->key);
     return f ? f : create(s, d, now_tsc);
 }
 
-/* Its time had passed before this packet came: that flow has ended, this is another one. */
-static void restart_slow(struct weir_stage *s, struct weir_flow *f, uint64_t now_tsc)
+/* Its time had passed before this packet came, or TCP begins again: that flow has ended, this is another one.
+ * Else it goes on for long and gets its next record. */
+static void turn_slow(struct weir_stage *s, struct weir_flow *f, bool opens, uint64_t now_tsc)
 {
-    *f = (struct weir_flow){.key = f->key, .first_tsc = now_tsc};
-    weir_counter_add(&s->counts[FLOWS_EXPIRED], 1);
-    weir_counter_add(&s->counts[FLOWS_CREATED], 1);
+    const struct meter_worker *w = s->worker_state;
+    enum weir_flow_end end = weir_flow_due(f, &w->times, now_tsc);
+    if (end == WEIR_FLOW_GOES_ON && opens && weir_flow_is_over(f))
+        end = WEIR_FLOW_TCP_END;
+    if (end != WEIR_FLOW_GOES_ON) {
+        ended(s, f, end);
+        *f = (struct weir_flow){.key = f->key, .first_tsc = now_tsc, .last_tsc = now_tsc};
+        weir_counter_add(&s->counts[FLOWS], 1);
+        weir_counter_add(&s->counts[FLOWS_CREATED], 1);
+    } else if ((int64_t)(now_tsc - f->first_tsc) > w->times.active || (f->packets[0] | f->packets[1]) >> 31) {
+        ended(s, f, WEIR_FLOW_ACTIVE);
+        *f = (struct weir_flow){.key = f->key,
+            .first_tsc = now_tsc,
+            .last_tsc = now_tsc,
+            .sequence = f->sequence + 1,
+            .tcp_flags = {f->tcp_flags[0], f->tcp_flags[1]}};
+    }
 }
 
 static void age(struct weir_stage *s, uint64_t now_tsc)
 {
     struct meter_worker *w = s->worker_state;
-    uint64_t expired = 0;
-    for (uint64_t steps = weir_bucket_take(&w->pace, now_tsc, STEPS_MAX); steps && w->n_live; steps--) {
+    uint64_t steps = w->n_live == 0 ? 0 : weir_bucket_take(&w->pace, now_tsc, STEPS_MAX);
+    weir_flow_store_exchange(&w->store);
+    if (steps == 0)
+        return;
+    weir_counter_add(&s->counts[SWEEPS_1 + (steps > 1) + (steps > 2) + (steps > 4)], 1);
+    for (; steps && w->n_live; steps--) {
         if (w->cursor >= w->n_live)
             w->cursor = 0;
         struct weir_flow_table *table = weir_stage_shard(s, w->live[w->cursor]);
-        expired += weir_flow_table_age(table, now_tsc, (uint64_t)w->idle_tsc, 1);
+        weir_flow_table_age(table, &w->store, &w->times, now_tsc, 1, ended, s);
         if (table->used == 0)
             w->live[w->cursor] = w->live[--w->n_live];
         else
             w->cursor += table->cursor == 0;
     }
-    weir_counter_add(&s->counts[FLOWS], 0 - expired);
-    weir_counter_add(&s->counts[FLOWS_EXPIRED], expired);
 }
 
 static void meter_process(struct weir_stage *s, struct weir_batch *batch)
 {
     struct meter_worker *w = s->worker_state;
     struct weir_desc *keyed[WEIR_BATCH];
-    struct weir_flow_table *table[WEIR_BATCH];
     struct weir_flow_bucket *bucket[WEIR_BATCH];
     struct weir_flow *flow[WEIR_BATCH];
     uint32_t n = 0, untracked = 0;
@@ -128,13 +206,12 @@ static void meter_process(struct weir_stage *s, struct weir_batch *batch)
     for (uint32_t i = 0; i < batch->n; i++) {
         struct weir_desc *d = &batch->desc[i];
         keyed[n] = d;
-        table[n] = weir_stage_shard(s, d->hash);
-        bucket[n] = weir_flow_home(table[n], w->n_buckets, d->hash);
+        bucket[n] = weir_flow_home(weir_stage_shard(s, d->hash), w->n_buckets, d->hash);
         __builtin_prefetch(bucket[n]);
         n += weir_key_is_ip(&d->key);
     }
     for (uint32_t i = 0; i < n; i++) {
-        flow[i] = weir_flow_likely(table[i], w->records_at, bucket[i], keyed[i]->hash);
+        flow[i] = weir_flow_likely(w->store.records, bucket[i], keyed[i]->hash);
         __builtin_prefetch(flow[i], 1);
     }
     for (uint32_t i = 0; i < n; i++) {
@@ -147,12 +224,17 @@ static void meter_process(struct weir_stage *s, struct weir_batch *batch)
                 continue;
             }
         }
-        if (__builtin_expect((int64_t)(batch->now_tsc - f->last_tsc) > w->idle_tsc, 0))
-            restart_slow(s, f, batch->now_tsc);
-        unsigned way = (d->key.flags & WEIR_DESC_REVERSED) != 0;
+        unsigned way = (d->key.flags & WEIR_DESC_REVERSED) != 0, tcp = d->key.flags >> WEIR_DESC_TCP_SHIFT;
+        bool opens = (tcp & (WEIR_TCP_SYN | WEIR_TCP_ACK)) == WEIR_TCP_SYN;
+        if (__builtin_expect(opens | ((int64_t)(batch->now_tsc - f->last_tsc) > w->times.idle) |
+                                 ((int64_t)(batch->now_tsc - f->first_tsc) > w->times.active) |
+                                 (f->packets[way] >> 31),
+                0))
+            turn_slow(s, f, opens, batch->now_tsc);
         f->packets[way]++;
         f->bytes[way] += d->length;
         f->last_tsc = batch->now_tsc;
+        f->tcp_flags[way] |= (uint8_t)tcp;
         bytes += d->length;
     }
     weir_counter_add(&s->counts[UNTRACKED], untracked);
@@ -164,6 +246,11 @@ static void meter_process(struct weir_stage *s, struct weir_batch *batch)
 
 /* ---- set-up ---- */
 
+static int64_t cycles(const struct weir_stage *s, uint64_t ns)
+{
+    return (int64_t)((unsigned __int128)ns * s->env->tsc_hz / 1000000000);
+}
+
 static uint64_t square_root(uint64_t x)
 {
     uint64_t root = 0;
@@ -172,8 +259,8 @@ static uint64_t square_root(uint64_t x)
     return root;
 }
 
-/* Flows fall on shards as the hash wills: five standard deviations and a little more, so that `max-flows`
- * different flows find room although no shard knows of the others. */
+/* Flows fall on shards as the hash wills: buckets for five standard deviations and a little more. Records are the
+ * pool's. */
 static uint32_t shard_capacity(const struct meter_params *params, const struct weir_stage_env *env)
 {
     if (env->shards <= 1)
@@ -183,10 +270,36 @@ static uint32_t shard_capacity(const struct meter_params *params, const struct w
     return (uint32_t)(capacity < params->max_flows ? capacity : params->max_flows);
 }
 
+/* The records that a worker starts with. */
+static uint32_t share(const struct meter_params *params, const struct weir_stage_env *env)
+{
+    return (uint32_t)((params->max_flows + env->workers - 1) / env->workers);
+}
+
+static size_t round_apart(size_t bytes)
+{
+    return (bytes + WEIR_APART - 1) / WEIR_APART * WEIR_APART;
+}
+
+static size_t chunks_at(const struct weir_stage_env *env)
+{
+    return round_apart(sizeof(struct meter_worker) + env->shards * sizeof(uint32_t));
+}
+
+static size_t records_at(const struct weir_stage_env *env)
+{
+    return chunks_at(env) + round_apart(weir_ring_bytes(WEIR_FLOW_CHUNKS, sizeof(uint32_t)));
+}
+
 static size_t meter_worker_size(const void *params, const struct weir_stage_env *env)
 {
+    return records_at(env) + weir_flow_store_bytes(share(params, env));
+}
+
+static size_t meter_pool_size(const void *params, const struct weir_stage_env *env)
+{
     (void)params;
-    return sizeof(struct meter_worker) + env->shards * sizeof(uint32_t);
+    return sizeof(struct meter_pool) + env->workers * sizeof(struct meter_worker *);
 }
 
 static size_t meter_shard_size(const void *params, const struct weir_stage_env *env)
@@ -194,25 +307,53 @@ static size_t meter_shard_size(const void *params, const struct weir_stage_env *
     return weir_flow_table_bytes(shard_capacity(params, env));
 }
 
+/* Records are numbered over the parts of all workers, and chunks of them go round from each worker to the next. */
+static int join_pool(struct weir_stage *s, struct meter_pool *pool)
+{
+    void *lowest = pool->worker[0]->part;
+    for (uint32_t i = 1; i < pool->n; i++)
+        if ((uintptr_t)pool->worker[i]->part < (uintptr_t)lowest)
+            lowest = pool->worker[i]->part;
+    for (uint32_t i = 0; i < pool->n; i++) {
+        struct meter_worker *w = pool->worker[i], *next = pool->worker[i + 1 == pool->n ? 0 : i + 1];
+        if (!weir_flow_store_init(&w->store, w->part, lowest, share(s->params, s->env))) {
+            snprintf(s->error, WEIR_STAGE_ERROR_BYTES,
+                "the records of its workers lie more than 256 GiB apart; lower max-flows, or put the pool on "
+                "one "
+                "NUMA node");
+            return -ENOMEM;
+        }
+        if (pool->n > 1) {
+            w->store.from = &w->chunks->consumer;
+            w->store.to = &next->chunks->producer;
+        }
+    }
+    return 0;
+}
+
 static int meter_init(struct weir_stage *s)
 {
     const struct meter_params *params = s->params;
     struct meter_worker *w = s->worker_state;
-    w->capacity = shard_capacity(params, s->env);
-    struct weir_flow_shape shape = weir_flow_table_shape(w->capacity);
-    w->n_buckets = shape.n_buckets;
-    w->records_at = shape.records_at;
-    w->idle_tsc = (int64_t)((unsigned __int128)params->idle_ns * s->env->tsc_hz / 1000000000);
+    struct meter_pool *pool = s->pool_state;
+    uint64_t linger_ns = LINGER_NS < params->idle_ns ? LINGER_NS : params->idle_ns;
+    w->n_buckets = weir_flow_table_buckets(shard_capacity(params, s->env));
+    w->times = (struct weir_flow_times){.idle = cycles(s, params->idle_ns),
+        .active = cycles(s, params->active_ns),
+        .linger = cycles(s, linger_ns)};
+    w->chunks = weir_ring_init((uint8_t *)w + chunks_at(s->env), WEIR_FLOW_CHUNKS, sizeof(uint32_t), 0);
+    w->part = (struct weir_flow *)((uint8_t *)w + records_at(s->env));
+    pool->worker[pool->n++] = w;
 
-    unsigned __int128 round = (unsigned __int128)shape.n_buckets * s->env->shards * ROUNDS_PER_IDLE;
+    unsigned __int128 round = (unsigned __int128)w->n_buckets * s->env->shards * ROUNDS_PER_IDLE;
     uint64_t steps_per_s = (uint64_t)(round * 1000000000 / params->idle_ns) + 1;
-    return weir_bucket_init(&w->pace, steps_per_s, 8 * STEPS_MAX, s->env->tsc_hz, 0);
+    int result = weir_bucket_init(&w->pace, steps_per_s, 8 * STEPS_MAX, s->env->tsc_hz, 0);
+    return result != 0 ? result : join_pool(s, pool);
 }
 
 static int meter_init_shard(struct weir_stage *s, uint32_t shard)
 {
-    const struct meter_worker *w = s->worker_state;
-    weir_flow_table_init(weir_stage_shard(s, shard), w->capacity);
+    weir_flow_table_init(weir_stage_shard(s, shard), shard_capacity(s->params, s->env));
     return 0;
 }
 
@@ -225,8 +366,10 @@ const struct weir_stage_def weir_stage_meter = {
     .needs_key = true,
     .keyed = true,
     .worker_size = meter_worker_size,
+    .pool_size = meter_pool_size,
     .shard_size = meter_shard_size,
     .init = meter_init,
     .init_shard = meter_init_shard,
     .process = meter_process,
+    .tick = age,
 };

@@ -9,6 +9,8 @@
 #include <memory>
 #include <random>
 #include <set>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -19,17 +21,33 @@ struct Free {
     }
 };
 
+/* A shard, and the records of a pool of its own. */
 class Table {
   public:
     explicit Table(uint32_t capacity)
-        : memory(aligned_alloc(64, weir_flow_table_bytes(capacity))), shape(weir_flow_table_shape(capacity))
+        : memory(aligned_alloc(64, weir_flow_table_bytes(capacity))),
+          part(aligned_alloc(64, weir_flow_store_bytes(capacity))),
+          n_buckets(weir_flow_table_buckets(capacity))
     {
-        memset(memory.get(), 0xa5, shape.bytes); /* init must not count on zeroes */
+        memset(memory.get(), 0xa5, weir_flow_table_bytes(capacity)); /* init must not count on zeroes */
+        memset(part.get(), 0, weir_flow_store_bytes(capacity));
         t = weir_flow_table_init(memory.get(), capacity);
+        EXPECT_TRUE(weir_flow_store_init(&store, part.get(), part.get(), capacity));
     }
-    std::unique_ptr<void, Free> memory;
-    weir_flow_shape shape;
+    uint32_t age(uint64_t now, uint64_t idle, uint32_t steps, uint64_t linger = 0)
+    {
+        const weir_flow_times times = {(int64_t)idle, INT64_MAX, (int64_t)linger};
+        return weir_flow_table_age(t, &store, &times, now, steps, note, this);
+    }
+    static void note(void *table, const weir_flow *f, weir_flow_end end)
+    {
+        static_cast<Table *>(table)->ended.emplace_back(f->key.address[0], end);
+    }
+    std::unique_ptr<void, Free> memory, part;
+    uint32_t n_buckets;
     weir_flow_table *t;
+    weir_flow_store store{};
+    std::vector<std::pair<uint32_t, weir_flow_end>> ended;
 };
 
 weir_key key(uint32_t i)
@@ -50,19 +68,19 @@ uint32_t hash_of(uint32_t i)
 weir_flow *insert(Table &table, uint32_t i, uint64_t now = 1)
 {
     weir_key k = key(i);
-    return weir_flow_table_insert(table.t, hash_of(i), &k, now);
+    return weir_flow_table_insert(table.t, &table.store, hash_of(i), &k, now);
 }
 
 weir_flow *find(Table &table, uint32_t i)
 {
     weir_key k = key(i);
-    return weir_flow_table_find(table.t, hash_of(i), &k);
+    return weir_flow_table_find(table.t, table.store.records, hash_of(i), &k);
 }
 
 bool remove(Table &table, uint32_t i)
 {
     weir_key k = key(i);
-    return weir_flow_table_remove(table.t, hash_of(i), &k);
+    return weir_flow_table_remove(table.t, &table.store, hash_of(i), &k);
 }
 
 TEST(FlowTable, FindsWhatWasInsertedAndNothingElse)
@@ -86,12 +104,12 @@ TEST(FlowTable, FlagsAreNoPartOfTheIdentityAndEveryOtherByteIs)
 {
     Table table(100);
     weir_key k = key(5);
-    weir_flow *f = weir_flow_table_insert(table.t, 7, &k, 1);
+    weir_flow *f = weir_flow_table_insert(table.t, &table.store, 7, &k, 1);
     for (unsigned byte = 0; byte < 16; byte++)
         for (unsigned bit = 0; bit < 8; bit++) {
             weir_key other = k;
             reinterpret_cast<uint8_t *>(&other)[byte] ^= (uint8_t)(1u << bit);
-            EXPECT_EQ(weir_flow_table_find(table.t, 7, &other) == f, byte == 15) << byte;
+            EXPECT_EQ(weir_flow_table_find(table.t, table.store.records, 7, &other) == f, byte == 15) << byte;
         }
 }
 
@@ -118,22 +136,22 @@ TEST(FlowTable, AFullBucketSpillsAndRemovalLeavesNoTrace)
         const uint32_t n = 20;
         for (uint32_t i = 0; i < n; i++) {
             weir_key k = key(i);
-            ASSERT_NE(weir_flow_table_insert(table.t, home, &k, 1), nullptr);
+            ASSERT_NE(weir_flow_table_insert(table.t, &table.store, home, &k, 1), nullptr);
         }
         for (uint32_t i = 0; i < n; i++) {
             weir_key k = key(i);
-            ASSERT_NE(weir_flow_table_find(table.t, home, &k), nullptr) << i;
+            ASSERT_NE(weir_flow_table_find(table.t, table.store.records, home, &k), nullptr) << i;
         }
         for (uint32_t i = 0; i < n; i++) {
             weir_key k = key(i);
-            ASSERT_TRUE(weir_flow_table_remove(table.t, home, &k)) << i;
+            ASSERT_TRUE(weir_flow_table_remove(table.t, &table.store, home, &k)) << i;
             for (uint32_t j = i + 1; j < n; j++) {
                 weir_key other = key(j);
-                ASSERT_NE(weir_flow_table_find(table.t, home, &other), nullptr) << j;
+                ASSERT_NE(weir_flow_table_find(table.t, table.store.records, home, &other), nullptr) << j;
             }
         }
         const weir_flow_bucket *b = reinterpret_cast<weir_flow_bucket *>(table.t + 1);
-        for (uint32_t i = 0; i < table.shape.n_buckets; i++)
+        for (uint32_t i = 0; i < table.n_buckets; i++)
             EXPECT_EQ(b[i].passed, 0) << i;
     }
 }
@@ -144,11 +162,11 @@ TEST(FlowTable, HashesThatAllMeetAreRefusedNotLooped)
     uint32_t inserted = 0;
     for (uint32_t i = 0; i < 5000; i++) {
         weir_key k = key(i);
-        inserted += weir_flow_table_insert(table.t, 1, &k, 1) != nullptr;
+        inserted += weir_flow_table_insert(table.t, &table.store, 1, &k, 1) != nullptr;
     }
     EXPECT_EQ(inserted, 64u * WEIR_FLOW_PLACES);
     weir_key last = key(4999);
-    EXPECT_EQ(weir_flow_table_find(table.t, 1, &last), nullptr);
+    EXPECT_EQ(weir_flow_table_find(table.t, table.store.records, 1, &last), nullptr);
 }
 
 TEST(FlowTable, AgreesWithAMapUnderRandomOperations)
@@ -170,7 +188,7 @@ TEST(FlowTable, AgreesWithAMapUnderRandomOperations)
                 if (random() % 50)
                     break;
                 do
-                    ended += weir_flow_table_age(table.t, now, idle, 1 + random() % 3);
+                    ended += table.age(now, idle, 1 + random() % 3);
                 while (table.t->cursor);
                 for (auto it = model.begin(); it != model.end();)
                     now - it->second > idle ? (it = model.erase(it), expected++) : (++it, 0);
@@ -193,8 +211,8 @@ TEST(FlowTable, AgreesWithAMapUnderRandomOperations)
             ASSERT_EQ(table.t->used, model.size());
         }
         std::set<uint32_t> listed;
-        uint32_t index = 0;
-        while (weir_flow *f = weir_flow_table_next(table.t, &index))
+        uint64_t at = 0;
+        while (weir_flow *f = weir_flow_table_next(table.t, table.store.records, &at))
             EXPECT_TRUE(listed.insert(f->key.address[0]).second);
         EXPECT_EQ(listed.size(), model.size());
         for (auto &flow : model)
@@ -208,18 +226,18 @@ TEST(FlowTable, AgeingIsBoundedAndComesRound)
     for (uint32_t i = 0; i < 1000; i++)
         insert(table, i, 100);
     find(table, 7)->last_tsc = 200;
-    EXPECT_EQ(weir_flow_table_age(table.t, 150, 50, UINT32_MAX), 0u) << "exactly idle is not yet ended";
-    EXPECT_EQ(weir_flow_table_age(table.t, 50, 10, UINT32_MAX), 0u)
-        << "a clock behind the flow's ends nothing";
+    EXPECT_EQ(table.age(150, 50, UINT32_MAX), 0u) << "exactly idle is not yet ended";
+    EXPECT_EQ(table.age(50, 10, UINT32_MAX), 0u) << "a clock behind the flow's ends nothing";
     uint32_t ended = 0, steps = 0;
     do {
-        uint32_t n = weir_flow_table_age(table.t, 201, 50, 1);
+        uint32_t n = table.age(201, 50, 1);
         EXPECT_LE(n, (uint32_t)WEIR_FLOW_PLACES);
         ended += n;
         steps++;
     } while (table.t->cursor);
-    EXPECT_EQ(steps, table.shape.n_buckets);
+    EXPECT_EQ(steps, table.n_buckets);
     EXPECT_EQ(ended, 999u);
+    EXPECT_EQ(table.ended.size(), 999u) << "each is told of";
     EXPECT_NE(find(table, 7), nullptr);
 }
 
@@ -231,8 +249,8 @@ TEST(FlowTable, TheLikelyRecordIsTheFlowOrMatchesNoKey)
     uint32_t direct = 0;
     for (uint32_t i = 0; i < 2000; i++) {
         weir_key k = key(i);
-        weir_flow *f = weir_flow_likely(table.t, table.shape.records_at,
-            weir_flow_home(table.t, table.shape.n_buckets, hash_of(i)), hash_of(i));
+        weir_flow *f = weir_flow_likely(
+            table.store.records, weir_flow_home(table.t, table.n_buckets, hash_of(i)), hash_of(i));
         if (weir_flow_is(f, &k)) {
             direct++;
             EXPECT_EQ(f, find(table, i));
@@ -251,6 +269,91 @@ TEST(FlowTable, SimdAndScalarMatchAgree)
             t = (uint16_t)(random() % 4 ? random() % 3 * 0x7fff : random());
         uint16_t tag = random() % 2 ? b.tag[random() % 8] : (uint16_t)random();
         ASSERT_EQ(weir_flow_match(&b, tag), weir_flow_match_scalar(&b, tag));
+    }
+}
+
+TEST(FlowTable, TheEndOfTcpShortensTheWait)
+{
+    Table table(100);
+    const struct {
+        uint8_t flags[2];
+        bool over;
+    } cases[] = {{{WEIR_TCP_FIN, WEIR_TCP_ACK}, false}, {{WEIR_TCP_FIN, WEIR_TCP_FIN | WEIR_TCP_ACK}, true},
+        {{WEIR_TCP_RST, 0}, true}, {{0, WEIR_TCP_RST}, true}, {{WEIR_TCP_SYN, WEIR_TCP_SYN}, false}};
+    uint32_t over = 0;
+    for (uint32_t i = 0; i < 5; i++) {
+        memcpy(insert(table, i, 100)->tcp_flags, cases[i].flags, 2);
+        over += cases[i].over;
+    }
+    EXPECT_EQ(table.age(110, 50, UINT32_MAX, 10), 0u);
+    EXPECT_EQ(table.age(111, 50, UINT32_MAX, 10), over);
+    for (auto &e : table.ended) {
+        EXPECT_TRUE(cases[e.first].over) << e.first;
+        EXPECT_EQ(e.second, WEIR_FLOW_TCP_END);
+    }
+    EXPECT_EQ(table.age(151, 50, UINT32_MAX, 10), 5 - over);
+    EXPECT_EQ(table.ended.back().second, WEIR_FLOW_IDLE);
+}
+
+TEST(FlowTable, EvictionTakesTheLongestSilentNearby)
+{
+    Table table(400);
+    for (uint32_t i = 0; i < 6; i++) {
+        weir_key k = key(i);
+        weir_flow_table_insert(table.t, &table.store, 5, &k, 100 + (i + 3) % 6);
+    }
+    ASSERT_TRUE(weir_flow_table_evict(table.t, &table.store, 5, Table::note, &table));
+    EXPECT_EQ(table.ended, (decltype(table.ended){{3, WEIR_FLOW_EVICTED}}));
+    EXPECT_EQ(table.t->used, 5u);
+    EXPECT_FALSE(weir_flow_table_evict(table.t, &table.store, 1u << 31, Table::note, &table))
+        << "nothing is near there";
+}
+
+/* Three workers of a pool: what one does not use another has, in a bounded number of steps, and nothing is lost. */
+TEST(FlowStore, AWorkerThatIsShortGetsWhatTheOthersDoNotUse)
+{
+    const uint32_t workers = 3, each = 10000, limit = workers * each;
+    std::vector<std::unique_ptr<void, Free>> memory;
+    std::vector<weir_flow_store> store(workers);
+    std::vector<weir_ring *> ring;
+    auto make = [&](size_t bytes) {
+        bytes = (bytes + WEIR_APART - 1) / WEIR_APART * WEIR_APART;
+        memory.emplace_back(aligned_alloc(WEIR_APART, bytes));
+        return memset(memory.back().get(), 0, bytes);
+    };
+    const size_t part = (weir_flow_store_bytes(each) + 63) / 64 * 64;
+    uint8_t *all = static_cast<uint8_t *>(make(workers * part));
+    for (uint32_t i = 0; i < workers; i++) {
+        ASSERT_TRUE(weir_flow_store_init(&store[i], all + i * part, all, each));
+        ring.push_back(weir_ring_init(make(weir_ring_bytes(WEIR_FLOW_CHUNKS, 4)), WEIR_FLOW_CHUNKS, 4, 0));
+    }
+    for (uint32_t i = 0; i < workers; i++) {
+        store[i].from = &ring[i]->consumer;
+        store[i].to = &ring[(i + 1) % workers]->producer;
+    }
+    auto *table = weir_flow_table_init(make(weir_flow_table_bytes(limit)), limit);
+    for (int round = 0; round < 3; round++) { /* all of them with one worker, given back, and with the next */
+        std::set<weir_flow *> records;
+        for (uint32_t i = 0; i < limit; i++) {
+            weir_key k = key(i);
+            weir_flow *f = nullptr;
+            for (int step = 0; !f && step < 20; step++) {
+                f = weir_flow_table_insert(table, &store[round], hash_of(i), &k, 1);
+                for (auto &s : store)
+                    weir_flow_store_exchange(&s);
+            }
+            if (!f) { /* the last chunks are under way, or begun */
+                EXPECT_GE(i, limit - limit / 100);
+                break;
+            }
+            EXPECT_TRUE(records.insert(f).second) << "a record has one owner";
+        }
+        EXPECT_GE(table->used, limit / 100 * 99);
+        for (uint32_t i = 0; i < limit; i++) {
+            weir_key k = key(i);
+            weir_flow_table_remove(table, &store[round], hash_of(i), &k);
+        }
+        EXPECT_EQ(table->used, 0u);
     }
 }
 

@@ -465,9 +465,18 @@ TEST(Admit, AnExceptedClassPassesAndTakesNothing)
 
 Stage &with_meter(Stage &m, uint64_t max_flows, uint64_t idle_ns = 1000000000)
 {
-    m.set("max-flows", max_flows).set("idle", idle_ns);
+    m.set("max-flows", max_flows).set("idle", idle_ns).set("active", UINT64_C(3600000000000));
     EXPECT_EQ(m.start(), 0);
     return m;
+}
+
+const weir_flow *flow_of(const Stage &m, unsigned at = 0)
+{
+    const weir_desc &d = m.batch.desc[at];
+    auto *table = static_cast<weir_flow_table *>(weir_stage_shard(&m.s, d.hash));
+    /* Its one worker has all records, from the lowest on. */
+    auto *store = static_cast<weir_flow_store *>(m.s.worker_state);
+    return weir_flow_table_find(table, store->records, d.hash, &d.key);
 }
 
 TEST(Meter, CountsBothWaysOfAFlowInOneRecord)
@@ -482,8 +491,7 @@ TEST(Meter, CountsBothWaysOfAFlowInOneRecord)
     EXPECT_EQ(m.count("packets"), 4u);
     EXPECT_EQ(m.count("bytes"), 240u);
     const weir_desc &d = m.batch.desc[0];
-    auto *table = static_cast<weir_flow_table *>(weir_stage_shard(&m.s, d.hash));
-    const weir_flow *f = weir_flow_table_find(table, d.hash, &d.key);
+    const weir_flow *f = flow_of(m);
     ASSERT_NE(f, nullptr);
     unsigned way = d.key.flags & WEIR_DESC_REVERSED ? 1 : 0;
     EXPECT_EQ(f->packets[way], 2u);
@@ -503,16 +511,20 @@ TEST(Meter, WhatIsNotIpPassesUnkeyed)
     EXPECT_EQ(m.count("packets"), 1u);
 }
 
-TEST(Meter, AFullTableLetsPacketsPassUntracked)
+TEST(Meter, AtTheLimitANewFlowTakesAPlaceNearItOrIsUntracked)
 {
     Packets p;
     Stage m(weir_stage_meter, 1);
     with_meter(m, 10);
-    for (uint32_t i = 0; i < 15; i++)
-        EXPECT_EQ(m.run({p.make(frame(i))}, 1, true), 1u);
+    for (uint32_t i = 0; i < 10; i++)
+        EXPECT_EQ(m.run({p.make(frame(i))}, 1 + i, true), 1u);
+    EXPECT_EQ(m.count("flows_evicted"), 0u);
+    for (uint32_t i = 10; i < 15; i++)
+        EXPECT_EQ(m.run({p.make(frame(i))}, 1 + i, true), 1u);
     EXPECT_EQ(m.count("flows"), 10u);
-    EXPECT_EQ(m.count("untracked"), 5u);
-    EXPECT_EQ(m.count("packets"), 10u);
+    EXPECT_EQ(m.count("flows_evicted") + m.count("untracked"), 5u);
+    EXPECT_GT(m.count("flows_evicted"), 0u);
+    EXPECT_EQ(m.count("packets") + m.count("untracked"), 15u);
 }
 
 TEST(Meter, UniformFlowsUpToTheLimitFindRoomInTheirShards)
@@ -525,6 +537,90 @@ TEST(Meter, UniformFlowsUpToTheLimitFindRoomInTheirShards)
         m.run({p.make(frame(i))}, 1, true), p.all.clear();
     EXPECT_EQ(m.count("flows"), limit);
     EXPECT_EQ(m.count("untracked"), 0u);
+    EXPECT_EQ(m.count("flows_evicted"), 0u);
+}
+
+/* TCP, 60 bytes. */
+std::vector<uint8_t> segment(uint32_t flow, uint8_t flags, bool back = false)
+{
+    std::vector<uint8_t> f = frame(flow, back);
+    f[23] = 6;
+    f[46] = 0x50;
+    f[47] = flags;
+    return f;
+}
+
+TEST(Meter, TcpEndsAndBeginsAgain)
+{
+    Packets p;
+    Stage m(weir_stage_meter, 16);
+    const uint64_t second = 1000000000;
+    with_meter(m, 500, 30 * second);
+    m.run({p.make(segment(1, WEIR_TCP_SYN)), p.make(segment(1, WEIR_TCP_SYN | WEIR_TCP_ACK, true)),
+              p.make(segment(1, WEIR_TCP_SYN))},
+        1, true);
+    EXPECT_EQ(m.count("flows_created"), 1u) << "a SYN sent again is the same flow";
+    m.run({p.make(segment(1, WEIR_TCP_FIN | WEIR_TCP_ACK)),
+              p.make(segment(1, WEIR_TCP_FIN | WEIR_TCP_ACK, true)), p.make(segment(1, WEIR_TCP_ACK))},
+        2, true);
+    EXPECT_EQ(m.count("flows_tcp_end"), 0u) << "what is under way still belongs to it";
+    const weir_flow *f = flow_of(m);
+    ASSERT_NE(f, nullptr);
+    EXPECT_EQ(f->packets[0] + f->packets[1], 6u);
+    EXPECT_EQ(f->tcp_flags[0] | f->tcp_flags[1], WEIR_TCP_SYN | WEIR_TCP_FIN | WEIR_TCP_ACK);
+    m.run({p.make(segment(1, WEIR_TCP_SYN))}, 3, true);
+    EXPECT_EQ(m.count("flows_tcp_end"), 1u);
+    EXPECT_EQ(m.count("flows_created"), 2u);
+    EXPECT_EQ(m.count("flows"), 1u);
+    f = flow_of(m);
+    EXPECT_EQ(f->packets[0] + f->packets[1], 1u);
+    EXPECT_EQ(f->sequence, 0u);
+    m.run({p.make(segment(1, WEIR_TCP_RST, true))}, 4, true);
+    for (uint64_t ms = 1; ms <= 11000; ms++) /* no packets: ageing goes on by itself */
+        m.s.def->tick(&m.s, 4 + ms * (second / 1000));
+    EXPECT_EQ(m.count("flows"), 0u);
+    EXPECT_EQ(m.count("flows_tcp_end"), 2u);
+    EXPECT_EQ(m.count("flows_expired"), 0u);
+}
+
+TEST(Meter, ALongFlowIsCutAndNumbered)
+{
+    Packets p;
+    Stage m(weir_stage_meter, 16);
+    const uint64_t second = 1000000000;
+    m.set("active", 5 * second).set("max-flows", UINT64_C(500)).set("idle", 2 * second);
+    ASSERT_EQ(m.start(), 0);
+    for (uint64_t ms = 0; ms <= 17000; ms += 500)
+        m.run({p.make(frame(1))}, 1 + ms * (second / 1000), true);
+    EXPECT_EQ(m.count("flows_created"), 1u);
+    EXPECT_EQ(m.count("flows_cut"), 3u);
+    EXPECT_EQ(m.count("flows"), 1u);
+    const weir_flow *f = flow_of(m);
+    ASSERT_NE(f, nullptr);
+    EXPECT_EQ(f->sequence, 3u);
+    EXPECT_EQ(f->first_tsc, 1 + 16500 * (second / 1000)) << "cut at 5.5, 11 and 16.5 s";
+    EXPECT_EQ(f->packets[0] + f->packets[1], 2u);
+}
+
+TEST(Meter, TheWorkOfAgeingIsBoundedAndCounted)
+{
+    Packets p;
+    Stage m(weir_stage_meter, 16);
+    const uint64_t second = 1000000000;
+    with_meter(m, 20000, second);
+    for (uint32_t i = 0; i < 20000; i++)
+        m.run({p.make(frame(i))}, 1, true), p.all.clear();
+    uint64_t steps = 0, before = m.count("flows");
+    for (; m.count("flows") > 0 && steps < 1000000; steps++) {
+        m.s.def->tick(&m.s, 2 * second + steps * 1000);
+        EXPECT_LE(before - m.count("flows"), 8u * WEIR_FLOW_PLACES);
+        before = m.count("flows");
+    }
+    EXPECT_EQ(m.count("flows"), 0u);
+    EXPECT_EQ(m.count("flows_expired"), 20000u);
+    uint64_t sweeps = m.count("sweeps_1") + m.count("sweeps_2") + m.count("sweeps_4") + m.count("sweeps_8");
+    EXPECT_GT(sweeps, 0u);
+    EXPECT_LE(sweeps, steps + 20000);
 }
 
 TEST(Meter, IdleFlowsEndAndBusyOnesStay)
