@@ -34,25 +34,29 @@
 #define AF_PACKET_TX_OVERHEAD 32
 #define AF_PACKET_AROUND (AF_PACKET_RX_OVERHEAD + FRAME_OVERHEAD + WEIR_VLAN_BYTES) /* an MTU, in a slot */
 static_assert(AF_PACKET_AROUND == WEIR_MTU_AROUND, "one slot of AF_PACKET is one buffer");
+#define LOOKS_WITHOUT 10 /* for two to agree, before the caller calls again */
 #define MBUFS_MAX (RX_DESCRIPTORS + TX_DESCRIPTORS)
 
 /* What is known of drivers that does not come from their API. */
 struct driver {
     const char *prefix;
+    const char *queues; /* argument that says how many it has; else 1. NULL = it has as many as are wanted */
     bool needs_privilege; /* without root, a failure means that */
     bool blind;           /* cannot tell what it missed before receive */
     bool spreads;         /* the kernel spreads frames over all its queues: poll every one */
     bool keeps_mbufs;     /* even after close */
     bool rides;           /* on an interface that must be there, and may go and come */
     bool loops;           /* what was transmitted stays inside and must be fetched at the end */
+    bool calls;           /* a peer that listens, unless it is the server: only at start, and never again */
     bool errors_refused;  /* what it calls output errors are frames that it gave back: `tx_full` has them */
 };
 static const struct driver drivers[] = {
-    {"net_af_packet", .needs_privilege = true, .blind = true, .spreads = true, .rides = true},
-    {"net_af_xdp", .needs_privilege = true, .blind = true, .spreads = true, .keeps_mbufs = true,
-        .rides = true, .errors_refused = true},
+    {"net_af_packet", "qpairs", .needs_privilege = true, .blind = true, .spreads = true, .rides = true},
+    {"net_af_xdp", "queue_count", .needs_privilege = true, .blind = true, .spreads = true,
+        .keeps_mbufs = true, .rides = true, .errors_refused = true},
     {"net_tap", .needs_privilege = true, .blind = true, .errors_refused = true},
     {"net_ring", .loops = true},
+    {"net_memif", .calls = true},
     {.prefix = ""},
 };
 
@@ -64,6 +68,8 @@ struct device {
     unsigned index;           /* its index: a new one of the same name has another */
     bool was_promiscuous;     /* before we came */
 };
+    bool calls;
+    uint32_t looks_without; /* a peer, in a row */
 
 /* ---- receive and transmit ---- */
 
@@ -243,6 +249,15 @@ static bool is_af_packet(const char *device)
 }
 
 /* net_af_packet copies what it receives into one buffer: it must not be longer. The least is what an MTU of 68 needs,
+/* memif: the server listens, the client calls it. */
+static bool calls(const char *device)
+{
+    char role[8];
+    const char *given = argument(device, "role", role, sizeof role);
+    return driver_of(device)->calls &&
+           (given == NULL || (strcmp(role, "server") != 0 && strcmp(role, "master") != 0));
+}
+
  * which the kernel does not go below. */
 static bool check_device(const char *device, FILE *complaint)
 {
@@ -420,7 +435,7 @@ static void close_device(struct weir_port *port)
     struct device *d = port->state;
     struct weir_port_stats last;
     struct rte_eth_dev_info about;
-    if (d == NULL)
+    if (d == NULL || d->calls) /* stopped is enough, and each memif that is made anew costs memory */
         return;
     stats(port, &last);
     port->past_errors = last.tx_errors;
@@ -443,6 +458,7 @@ static int open_port(struct weir_port *port, const char *device, uint16_t id, st
     d->was_promiscuous = (i.flags & IFF_PROMISC) != 0;
     d->index = i.index;
     if (d->driver->rides)
+    d->calls = calls(device);
         memcpy(d->interface, i.name, sizeof d->interface);
     port->state = d;
     port->keeps_mbufs |= d->driver->keeps_mbufs;
@@ -461,6 +477,8 @@ static int open_device(struct weir_port *port, const void *given)
     const struct driver *driver = driver_of(device);
     struct interface i = interface_of(device);
     if (driver->rides && i.index == 0) {
+    if (port->state != NULL) /* see close_device() */
+        return 0;
         char queues[8];
         snprintf(port->error, sizeof port->error, "there is no interface %s; `ip link` lists them", i.name);
         if (driver->spreads && argument(device, "qpairs", queues, sizeof queues) != NULL)
@@ -541,7 +559,16 @@ static int start(struct weir_port *port, uint64_t now_tsc)
     struct device *d = port->state;
     (void)now_tsc;
     int result = rte_eth_dev_start(d->id);
+    d->looks_without = 0;
+    int type = rte_log_register("pmd.net.memif"), level = rte_log_get_level((uint32_t)type);
+    if (d->calls) /* it would say each time that nobody is there */
+        rte_log_set_level((uint32_t)type, RTE_LOG_CRIT);
     if (result != 0)
+    rte_log_set_level((uint32_t)type, (uint32_t)level);
+    if (result != 0 && d->calls) {
+        snprintf(port->error, sizeof port->error, "nobody listens at the socket of %s", d->driver->prefix);
+        return -ENXIO;
+    }
         return refuse(port, result, d->driver->prefix, "cannot start");
     if (rte_eth_promiscuous_enable(d->id) != 0)
         snprintf(port->warning, sizeof port->warning,
@@ -566,11 +593,15 @@ static void stop(struct weir_port *port)
 
 static enum weir_port_condition condition(struct weir_port *port)
 {
-    const struct device *d = port->state;
+    struct device *d = port->state;
     struct rte_eth_link link = {0};
-    if (d->interface[0] == '\0')
-        return rte_eth_link_get_nowait(d->id, &link) == 0 && link.link_status == 0 ? WEIR_PORT_DOWN
-                                                                                   : WEIR_PORT_UP;
+    if (d->interface[0] == '\0') {
+        bool down = rte_eth_link_get_nowait(d->id, &link) == 0 && link.link_status == 0;
+        d->looks_without = down ? d->looks_without + 1 : 0;
+        return !down                                          ? WEIR_PORT_UP
+               : d->calls && d->looks_without > LOOKS_WITHOUT ? WEIR_PORT_GONE
+                                                              : WEIR_PORT_DOWN;
+    }
     struct interface i = interface_named(d->interface);
     if (!i.known)
         return port->condition;

@@ -354,13 +354,8 @@ static enum weir_failure open_ports(struct weir_runtime *rt)
         port->warning[0] = '\0';
         if (port->note[0] != '\0')
             weir_log(WEIR_LOG_WARNING, "port %s: %s", port->name, port->note);
-        port->closed = result == -ENXIO;
-        if (port->closed) {
-            port->condition = WEIR_PORT_GONE;
-            rt->closed_ports |= UINT64_C(1) << rt->n_opened;
-            weir_log(WEIR_LOG_WARNING, "port %s: %s; weir goes on without it and waits for it", port->name,
-                port->error);
-        }
+        if (result == -ENXIO)
+            weir_port_await(port);
         if (result == 0 || port->closed)
             continue;
         const struct weir_place *place = &rt->config->ports[rt->n_opened].place;
@@ -606,10 +601,8 @@ static enum weir_failure build_stages(struct weir_runtime *rt)
             .n_ports = rt->n_ports,
             .copies = &w->copies,
             .classes = rt->classes,
-            .n_classes = rt->n_classes,
             .socket = rt->plan->workers[number].node,
-            .mute_ports = rt->closed_ports};
-        w->closed_ports = rt->closed_ports;
+            .n_classes = rt->n_classes};
         memcpy(w->env.hash_key, rt->hash_key, sizeof rt->hash_key);
         take_tx_queues(tx_ports(rt, pool), next_tx_queue, w->env.tx_queue);
         w->stages = allocate(pool->n_stages * sizeof *w->stages, rt->plan->workers[number].node);

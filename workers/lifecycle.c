@@ -31,6 +31,10 @@ static enum weir_failure start_ports(struct weir_runtime *rt)
         if (port->warning[0] != '\0')
             weir_log(WEIR_LOG_WARNING, "port %s", port->warning);
         port->warning[0] = '\0';
+        if (result == -ENXIO) {
+            weir_port_await(port);
+            continue;
+        }
         if (result != 0) {
             weir_log(WEIR_LOG_ERROR, "port %s: %s", port->name, port->error);
             return result == -EPERM || result == -EACCES ? WEIR_FAILED_PERMISSION : WEIR_FAILED_PORT;
@@ -46,6 +50,8 @@ static enum weir_failure launch_workers(struct weir_runtime *rt)
     for (; rt->n_launched < rt->n_workers; rt->n_launched++) {
         struct weir_worker *w = rt->workers[rt->n_launched];
         rt->seen_tsc[rt->n_launched] = rt->start_tsc;
+        w->closed_ports = rt->closed_ports;
+        w->env.mute_ports = rt->closed_ports | rt->mute_ports;
         int result = rte_eal_remote_launch(weir_worker_run, w, w->lcore);
         if (result != 0) {
             weir_log(WEIR_LOG_ERROR, "worker %u does not start on lcore %u: %s", rt->n_launched, w->lcore,

@@ -60,6 +60,11 @@ static void tell(struct weir_runtime *rt)
 
 /* ---- one port ---- */
 
+static const char *device_of(const struct weir_port *port)
+{
+    return port->device[0] != '\0' ? port->device : "its peer";
+}
+
 static void note(
     struct weir_runtime *rt, struct weir_port *port, enum weir_port_condition now, uint64_t now_tsc)
 {
@@ -69,7 +74,7 @@ static void note(
         return;
     if (now == WEIR_PORT_GONE)
         weir_log(WEIR_LOG_WARNING, "port %s: %s is gone; weir goes on without it and waits for it",
-            port->name, port->device);
+            port->name, device_of(port));
     else if (now == WEIR_PORT_DOWN && !watch->held)
         weir_log(WEIR_LOG_WARNING, "port %s: link down", port->name);
     else if (now == WEIR_PORT_UP)
@@ -120,7 +125,7 @@ static void try_to_open(struct weir_runtime *rt, struct weir_port *port, uint64_
     port->error[0] = '\0';
     port->closed = false;
     port->reopened++;
-    weir_log(WEIR_LOG_NOTICE, "port %s: %s is there again after %.1f s", port->name, port->device,
+    weir_log(WEIR_LOG_NOTICE, "port %s: %s is there again after %.1f s", port->name, device_of(port),
         seconds(rt, watch->since_tsc, now_tsc));
     note(rt, port, port->def->condition(port), now_tsc);
 }
@@ -184,6 +189,14 @@ static void follow(struct weir_runtime *rt, struct weir_port *port, uint64_t now
     watch->held = down; /* also if it failed: said once is enough */
 }
 
+void weir_port_await(struct weir_port *port)
+{
+    port->closed = true;
+    port->condition = WEIR_PORT_GONE;
+    weir_log(
+        WEIR_LOG_WARNING, "port %s: %s; weir goes on without it and waits for it", port->name, port->error);
+}
+
 void weir_ports_start(struct weir_runtime *rt)
 {
     for (uint32_t p = 0; p < rt->n_ports; p++) {
@@ -198,6 +211,7 @@ void weir_ports_start(struct weir_runtime *rt)
         if (port->condition != WEIR_PORT_UP)
             weir_log(WEIR_LOG_WARNING, "port %s: link down", port->name);
     }
+    tell(rt);
 }
 
 void weir_ports_release(struct weir_runtime *rt)

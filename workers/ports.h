@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct weir_port;
 struct weir_runtime;
 
 struct weir_port_watch {
@@ -22,6 +23,9 @@ struct weir_port_watch {
     bool closing; /* the workers were told, and have not all answered */
     bool held;    /* its link is down by our doing */
 };
+
+/* Its device is not there yet. */
+void weir_port_await(struct weir_port *);
 
 /* Before the workers start. */
 void weir_ports_start(struct weir_runtime *);

@@ -17,6 +17,16 @@ pools:
   in: {{from: [peer], stages: [validate]}}
   out: {{from: [in], shard-by: flow, on-full: drop, stages: [meter, sink]}}
 """
+# Seldom: a peer that dies while it is written to may take weir along.
+CLIENT = """
+version: 1
+ports:
+  gen: {{generator: {{flows: 10, rate: 100pps}}}}
+  peer: {{vdev: "net_memif0,role=client,socket={socket},socket-abstract=no"}}
+pools:
+  all: {{from: [gen], stages: [validate, {{transmit: {{gen: peer}}}}]}}
+"""
+UP = 'weir_port_up{port="peer",kind="vdev"}'
 
 
 @lab.needs_program("dpdk-testpmd")
@@ -27,13 +37,13 @@ class Testpmd(unittest.TestCase):
         self.socket = os.path.join(folder.name, "socket")
 
     @contextlib.contextmanager
-    def peer(self):
-        """testpmd, once it sends."""
+    def peer(self, role="client", mode="txonly"):
+        """testpmd; as a client it is connected soon, and then sends."""
         cpu = max(os.sched_getaffinity(0))
         # Without a terminal it ends at once unless it shows statistics.
         command = ["dpdk-testpmd", f"--lcores=0@{cpu},1@{cpu}", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
-                   "-m", "128", "--vdev", f"net_memif0,role=client,socket={self.socket},socket-abstract=no", "--",
-                   "--forward-mode=txonly", "--stats-period", "1", "--total-num-mbufs=2048"]
+                   "-m", "128", "--vdev", f"net_memif0,role={role},socket={self.socket},socket-abstract=no", "--",
+                   f"--forward-mode={mode}", "--stats-period", "1", "--total-num-mbufs=2048"]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             yield process
@@ -89,11 +99,36 @@ class Testpmd(unittest.TestCase):
                     time.sleep(0.2)
                 peer.kill()
                 peer.wait()
-            time.sleep(0.3)
+            w.wait_for_metrics(lambda m: m[UP] == 0, 5)
             with self.peer():
                 w.wait_for_metrics(lambda m: self.accepted(m) > seen + 20000)
                 end = w.stop()
         self.check_books(end)
+
+    def send_to_a_server_that_dies(self, w):
+        sent = 'weir_port_sent_packets_total{port="peer",kind="vdev"}'
+        before = w.metrics()[sent]
+        for _ in range(5):  # a server of this DPDK that is called before it is ready may end itself
+            with self.peer("server", "rxonly") as peer:
+                lab.wait_until(lambda p=peer: w.metrics()[sent] > before or p.poll() is not None, 60, w.err)
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(self.socket)
+            if w.metrics()[sent] > before:
+                break
+        else:
+            self.fail(w.err())
+        w.wait_for_metrics(lambda m: m[UP] == 0, 5)
+
+    def test_a_server_that_is_not_there_yet_or_dies_is_called_again(self):
+        with lab.weir(CLIENT.format(socket=self.socket)) as w:
+            w.url()
+            self.assertEqual(w.metrics()[UP], 0)
+            self.send_to_a_server_that_dies(w)
+            self.send_to_a_server_that_dies(w)
+            end = w.stop()
+        self.assertEqual((end.code, end["lost"], end["leaked"], end["held"]), (0, 0, 0, 0), end)
+        self.assertEqual(end["sent"] + end["dropped"], end["accepted"], end)
+        self.assertGreaterEqual(end.port("peer")["reopened"], 2, end)
 
 
 if __name__ == "__main__":
