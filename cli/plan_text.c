@@ -209,6 +209,10 @@ static void write_edge(FILE *to, const struct weir_runtime *rt, uint32_t from, u
         fprintf(to, "%s %u %s", one ? "" : ",", at[d], weir_distance_names[d]);
         one = false;
     }
+    const struct weir_egress *e = rt->pools[into].egress;
+    if (e != NULL)
+        fprintf(to, "; inserted, as port %s has %u transmit queue%s", e->port->name, e->queues,
+            plural(e->queues));
     fputc('\n', to);
 }
 

@@ -107,6 +107,8 @@ struct weir_port_def {
     uint32_t (*transmit)(struct weir_port *, uint16_t queue, struct rte_mbuf **, uint32_t n);
     /* mbufs that the driver holds while it runs (rx and tx descriptors); part of the plan. */
     uint32_t (*mbufs)(const void *params);
+    /* Transmit queues that it has, whose packets may be `mbuf_room` bytes; 0, or NULL = it can be told only by open. */
+    uint32_t (*tx_queues)(const void *params, uint32_t mbuf_room);
     /* The device of the machine behind it: where its packets come to memory. NULL = there is none. */
     void (*device)(const void *params, char *name, size_t size);
     /* Of the device as it is now; 0 = unknown. NULL = it cannot be told before it is opened. */

@@ -46,8 +46,8 @@ struct driver {
     bool spreads;         /* the kernel spreads frames over all its queues: poll every one */
     bool keeps_mbufs;     /* even after close */
     bool rides;           /* on an interface that must be there, and may go and come */
-    bool loops;           /* what was transmitted stays inside and must be fetched at the end */
     bool calls;           /* a peer that listens, unless it is the server: only at start, and never again */
+    bool loops;           /* what was transmitted stays inside and must be fetched at the end */
     bool errors_refused;  /* what it calls output errors are frames that it gave back: `tx_full` has them */
 };
 static const struct driver drivers[] = {
@@ -55,8 +55,8 @@ static const struct driver drivers[] = {
     {"net_af_xdp", "queue_count", .needs_privilege = true, .blind = true, .spreads = true,
         .keeps_mbufs = true, .rides = true, .errors_refused = true},
     {"net_tap", .needs_privilege = true, .blind = true, .errors_refused = true},
-    {"net_ring", .loops = true},
     {"net_memif", .calls = true},
+    {"net_ring", .loops = true},
     {.prefix = ""},
 };
 
@@ -67,9 +67,9 @@ struct device {
     char interface[IFNAMSIZ]; /* of the kernel, empty = none */
     unsigned index;           /* its index: a new one of the same name has another */
     bool was_promiscuous;     /* before we came */
-};
     bool calls;
     uint32_t looks_without; /* a peer, in a row */
+};
 
 /* ---- receive and transmit ---- */
 
@@ -248,7 +248,6 @@ static bool is_af_packet(const char *device)
     return strcmp(driver_of(device)->prefix, "net_af_packet") == 0;
 }
 
-/* net_af_packet copies what it receives into one buffer: it must not be longer. The least is what an MTU of 68 needs,
 /* memif: the server listens, the client calls it. */
 static bool calls(const char *device)
 {
@@ -258,6 +257,7 @@ static bool calls(const char *device)
            (given == NULL || (strcmp(role, "server") != 0 && strcmp(role, "master") != 0));
 }
 
+/* net_af_packet copies what it receives into one buffer: it must not be longer. The least is what an MTU of 68 needs,
  * which the kernel does not go below. */
 static bool check_device(const char *device, FILE *complaint)
 {
@@ -457,8 +457,8 @@ static int open_port(struct weir_port *port, const char *device, uint16_t id, st
     d->driver = driver_of(device);
     d->was_promiscuous = (i.flags & IFF_PROMISC) != 0;
     d->index = i.index;
-    if (d->driver->rides)
     d->calls = calls(device);
+    if (d->driver->rides)
         memcpy(d->interface, i.name, sizeof d->interface);
     port->state = d;
     port->keeps_mbufs |= d->driver->keeps_mbufs;
@@ -476,9 +476,9 @@ static int open_device(struct weir_port *port, const void *given)
         known[id] = rte_eth_dev_is_valid_port(id) != 0;
     const struct driver *driver = driver_of(device);
     struct interface i = interface_of(device);
-    if (driver->rides && i.index == 0) {
     if (port->state != NULL) /* see close_device() */
         return 0;
+    if (driver->rides && i.index == 0) {
         char queues[8];
         snprintf(port->error, sizeof port->error, "there is no interface %s; `ip link` lists them", i.name);
         if (driver->spreads && argument(device, "qpairs", queues, sizeof queues) != NULL)
@@ -558,17 +558,17 @@ static int start(struct weir_port *port, uint64_t now_tsc)
 {
     struct device *d = port->state;
     (void)now_tsc;
-    int result = rte_eth_dev_start(d->id);
     d->looks_without = 0;
     int type = rte_log_register("pmd.net.memif"), level = rte_log_get_level((uint32_t)type);
     if (d->calls) /* it would say each time that nobody is there */
         rte_log_set_level((uint32_t)type, RTE_LOG_CRIT);
-    if (result != 0)
+    int result = rte_eth_dev_start(d->id);
     rte_log_set_level((uint32_t)type, (uint32_t)level);
     if (result != 0 && d->calls) {
         snprintf(port->error, sizeof port->error, "nobody listens at the socket of %s", d->driver->prefix);
         return -ENXIO;
     }
+    if (result != 0)
         return refuse(port, result, d->driver->prefix, "cannot start");
     if (rte_eth_promiscuous_enable(d->id) != 0)
         snprintf(port->warning, sizeof port->warning,
@@ -671,15 +671,26 @@ static uint32_t mbufs_of_interface(const void *name)
     return 2 * MBUFS_MAX * queues_of(name);
 }
 
+static uint32_t tx_queues_of_interface(const void *name, uint32_t mbuf_room)
+{
+    return mbuf_room > WEIR_MBUF_ROOM ? 1 : queues_of(name); /* see open_interface() */
+}
+
+static uint32_t tx_queues_written(const void *device, uint32_t mbuf_room)
+{
+    const char *key = driver_of(device)->queues;
+    char text[8];
+    (void)mbuf_room;
+    if (key == NULL)
+        return 0;
+    unsigned long n = argument(device, key, text, sizeof text) != NULL ? strtoul(text, NULL, 10) : 1;
+    return (uint32_t)(n == 0 ? 1 : n < WEIR_PORTS_MAX ? n : WEIR_PORTS_MAX);
+}
+
 static uint32_t mbufs_held(const void *device)
 {
-    static const char *const keys[] = {"queue_count", "qpairs"};
-    char text[8];
-    unsigned long queues = 1;
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (argument(device, keys[i], text, sizeof text) != NULL)
-            queues = strtoul(text, NULL, 10);
-    return MBUFS_MAX * (uint32_t)(queues == 0 ? 1 : queues < WEIR_PORTS_MAX ? queues : WEIR_PORTS_MAX);
+    uint32_t queues = tx_queues_written(device, 0);
+    return MBUFS_MAX * (queues == 0 ? 1 : queues);
 }
 
 #define ON_A_DEVICE                                                                                          \
@@ -692,6 +703,7 @@ const struct weir_port_def weir_port_vdev = {
     .check = check_device,
     .open = open_device,
     .mbufs = mbufs_held,
+    .tx_queues = tx_queues_written,
     .device = behind,
     ON_A_DEVICE,
 };
@@ -712,6 +724,7 @@ const struct weir_port_def weir_port_interface = {
     .check = check_name,
     .open = open_interface,
     .mbufs = mbufs_of_interface,
+    .tx_queues = tx_queues_of_interface,
     .device = itself,
     .mtu = mtu_now,
     ON_A_DEVICE,

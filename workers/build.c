@@ -146,7 +146,7 @@ static bool new_classes(struct weir_runtime *rt)
 static bool new_pools(struct weir_runtime *rt)
 {
     const struct weir_config *config = rt->config;
-    rt->pools = calloc(config->n_pools, sizeof *rt->pools);
+    rt->pools = calloc(2 * config->n_pools, sizeof *rt->pools); /* insert_egress() may add as many */
     if (rt->pools == NULL)
         return false;
     rt->n_pools = config->n_pools;
@@ -178,6 +178,8 @@ static bool new_pools(struct weir_runtime *rt)
 /* The ports that a pool may send to, a bit each. */
 static uint64_t tx_ports(const struct weir_runtime *rt, const struct weir_pool *pool)
 {
+    if (pool->n_stages == 0)
+        return 0;
     const struct weir_pool_stage *last = &pool->stages[pool->n_stages - 1];
     const struct weir_port_map *map = last->params;
     if (last->def->sends == WEIR_SENDS_BACK)
@@ -196,6 +198,68 @@ static void take_tx_queues(uint64_t ports, uint16_t next[WEIR_PORTS_MAX], uint16
         int port = __builtin_ctzll(ports);
         taken[port] = next[port]++;
     }
+}
+
+#define EGRESS_DEPTH 1024 /* packets of a ring, as is the default elsewhere */
+
+static bool split(struct weir_runtime *rt, uint32_t from, const struct weir_port *port, uint32_t queues)
+{
+    struct weir_pool *pool = &rt->pools[from], *added = &rt->pools[rt->n_pools];
+    struct weir_egress *e = calloc(1, sizeof *e);
+    added->stages = calloc(2, sizeof *added->stages);
+    if (e == NULL || added->stages == NULL) {
+        free(e);
+        return false;
+    }
+    *e = (struct weir_egress){
+        .config = *pool->config, .before = *pool->config, .from = from, .port = port, .queues = queues};
+    snprintf(e->name, sizeof e->name, "%s.egress", pool->config->name);
+    e->before.n_stages = --pool->n_stages;
+    e->config.name = e->name;
+    e->config.fed_by_ports = false;
+    e->config.from = &e->from;
+    e->config.n_from = e->config.workers = e->config.n_stages = 1;
+    e->config.tee = added->tee = -1;
+    e->config.shard_by = WEIR_SHARD_BY_NONE;
+    e->config.on_full = WEIR_ON_FULL_BLOCK;
+    e->config.depth = EGRESS_DEPTH;
+    e->config.stages += pool->n_stages;
+    pool->config = &e->before;
+    pool->feeds = (weir_pool_set)1 << rt->n_pools;
+    added->config = &e->config;
+    added->egress = e;
+    added->stages[0] = pool->stages[pool->n_stages];
+    added->n_stages = added->n_workers = 1;
+    added->first_worker = rt->n_workers++;
+    rt->n_pools++;
+    return true;
+}
+
+/* A transmit queue has one writer. Where a port has fewer than the workers that send to it, the last stage of their pool
+ * moves to one worker, which they feed: a flow, which comes through one of them and so by one ring, keeps its order. */
+static bool insert_egress(struct weir_runtime *rt)
+{
+    uint32_t writers[WEIR_PORTS_MAX] = {0};
+    const uint32_t written = rt->n_pools;
+    for (uint32_t i = 0; i < written; i++)
+        for (uint64_t to = tx_ports(rt, &rt->pools[i]); to != 0; to &= to - 1)
+            writers[__builtin_ctzll(to)] += rt->pools[i].n_workers;
+    for (uint32_t i = 0; i < written; i++) {
+        if (rt->pools[i].n_workers == 1 || rt->n_workers == WEIR_WORKERS_LIMIT)
+            continue;
+        for (uint64_t to = tx_ports(rt, &rt->pools[i]); to != 0; to &= to - 1) {
+            const struct weir_port *port = &rt->ports[__builtin_ctzll(to)];
+            uint32_t has = port->def->tx_queues == NULL
+                               ? 0
+                               : port->def->tx_queues(rt->port_params[port->index], rt->mbuf_room);
+            if (has == 0 || writers[port->index] <= has)
+                continue;
+            if (!split(rt, i, port, has))
+                return false;
+            break;
+        }
+    }
+    return true;
 }
 
 static void count_tx_queues(struct weir_runtime *rt)
@@ -276,7 +340,7 @@ struct weir_runtime *weir_runtime_new(
     *failed = WEIR_FAILED_CONFIG;
     if (weir_plant_choose() != 0)
         return rt;
-    bool fine = new_ports(rt) && new_classes(rt) && new_pools(rt);
+    bool fine = new_ports(rt) && new_classes(rt) && new_pools(rt) && insert_egress(rt);
     if (fine && !look_at_machine(rt, topology))
         return rt;
     if (fine && new_plan(rt)) {
@@ -621,6 +685,11 @@ static enum weir_failure build_stages(struct weir_runtime *rt)
 
 enum weir_failure weir_runtime_build(struct weir_runtime *rt)
 {
+    for (uint32_t p = 0; p < rt->n_pools; p++)
+        if (rt->pools[p].egress != NULL)
+            weir_log(WEIR_LOG_NOTICE, "pool %s: inserted, as port %s has %u transmit queue%s",
+                rt->pools[p].config->name, rt->pools[p].egress->port->name, rt->pools[p].egress->queues,
+                rt->pools[p].egress->queues == 1 ? "" : "s");
     rt->tsc_hz = rte_get_tsc_hz();
     rt->mempool = make_mempool(rt->plan->n_mbufs, rt->mbuf_room, rt->plan->mbuf_node);
     if (rt->mempool == NULL)
@@ -669,6 +738,7 @@ void weir_runtime_free(struct weir_runtime *rt)
         for (uint32_t i = 0; i < rt->pools[p].n_stages; i++)
             free(rt->pools[p].stages[i].params);
         free(rt->pools[p].stages);
+        free(rt->pools[p].egress);
     }
     for (uint32_t i = 0; rt->port_params != NULL && i < rt->n_ports; i++)
         free(rt->port_params[i]);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "config/key_table.h"
 #include "dataplane/port.h"
 #include "dataplane/stage.h"
 #include "workers/plan.h"
@@ -26,8 +27,19 @@ struct weir_pool_stage {
     bool ready; /* its shards are initialised */
 };
 
+/* A pool of one worker that nobody wrote: the last stage of another, which has more workers than a port has transmit
+ * queues. */
+struct weir_egress {
+    struct weir_config_pool config, before; /* its own, and what the other pool keeps */
+    uint32_t from;
+    char name[WEIR_NAME_BYTES_MAX + sizeof ".egress"];
+    const struct weir_port *port;
+    uint32_t queues; /* of that port */
+};
+
 struct weir_pool {
     const struct weir_config_pool *config;
+    struct weir_egress *egress; /* NULL = it was written */
     uint32_t first_worker, n_workers;
     weir_pool_set feeds; /* pools, a bit each */
     int32_t tee;         /* pool that gets copies, -1 = none */

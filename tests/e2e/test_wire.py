@@ -158,6 +158,36 @@ pools:
                 end = w.stop()
         self.check_books(end)
 
+    def test_more_workers_than_a_port_has_queues_feed_one_that_was_inserted(self):
+        text = """
+version: 1
+stop-after: 4s
+memory: normal
+ports:
+  gen: {generator: {flows: 100, rate: 5kpps}}
+  out: {vdev: "net_af_packet0,iface=LEFT"}
+  in: {vdev: "net_af_packet1,iface=RIGHT"}
+pools:
+  ingress: {from: [gen], stages: [validate]}
+  work: {from: [ingress], shard-by: flow, on-full: block, workers: 2, stages: [meter, {transmit: {gen: out}}]}
+  back: {from: [in], stages: [validate, {sink: {check: order}}]}
+"""
+        left, right = (f"w{os.getpid()}{side}" for side in "lr")
+        lab.ip("link", "add", left, "type", "veth", "peer", "name", right)
+        try:
+            for side in (left, right):
+                lab.ip("link", "set", side, "up")
+            text = text.replace("LEFT", left).replace("RIGHT", right)
+            end = lab.run(text)
+        finally:
+            lab.ip("link", "del", left)
+        self.assertEqual((end.code, end["lost"], end["leaked"], end["dropped"]), (0, 0, 0, 0), end)
+        egress = end.stage("transmit", "work.egress")
+        self.assertEqual((egress["in"], egress["out"]), (end["transmitted"], end["transmitted"]), end)
+        self.assertGreater(end.stage("sink")["counters"]["checked"], 1000, end)
+        self.assertEqual(end.stage("sink")["counters"]["reordered"], 0, end)
+        self.assertIn("pool work.egress: inserted, as port out has 1 transmit queue", end.err)
+
     def test_what_is_reflected_comes_back_swapped_through_the_same_port(self):
         text = """
 version: 1
