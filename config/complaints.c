@@ -37,13 +37,14 @@ void weir_complaint_end(struct weir_complaints *c)
     c->n++;
 }
 
-void weir_complain(struct weir_complaints *c, struct weir_place place, const char *format, ...)
+bool weir_complain(struct weir_complaints *c, struct weir_place place, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     vfprintf(weir_complaint_begin(c, place), format, arguments);
     va_end(arguments);
     weir_complaint_end(c);
+    return false;
 }
 
 bool weir_complaints_none(const struct weir_complaints *c)
@@ -99,7 +100,7 @@ void weir_complaints_print(struct weir_complaints *c, const char *file, const ch
         fprintf(to, "%s: and %u more\n", file, c->more);
 }
 
-void weir_write_quoted(FILE *to, const char *text)
+char *weir_quoted(char to[WEIR_QUOTED_BYTES], const char *text)
 {
     size_t length = strlen(text), shown = length;
     if (length > SHOWN_BYTES_MAX) {
@@ -107,7 +108,8 @@ void weir_write_quoted(FILE *to, const char *text)
         while (shown > 0 && ((unsigned char)text[shown] & 0xc0) == 0x80)
             shown--; /* never half a character */
     }
-    fprintf(to, "`%.*s%s`", (int)shown, text, shown < length ? "…" : "");
+    snprintf(to, WEIR_QUOTED_BYTES, "`%.*s%s`", (int)shown, text, shown < length ? "…" : "");
+    return to;
 }
 
 void weir_write_listed(FILE *to, const char *item, bool *first)

@@ -28,8 +28,8 @@ struct weir_complaints {
 /* Write a complaint piece by piece. If nothing is written, there is none. */
 FILE *weir_complaint_begin(struct weir_complaints *, struct weir_place);
 void weir_complaint_end(struct weir_complaints *);
-/* Or at once. */
-void weir_complain(struct weir_complaints *, struct weir_place, const char *format, ...)
+/* Or at once. Returns false, as what complains does. */
+bool weir_complain(struct weir_complaints *, struct weir_place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 bool weir_complaints_none(const struct weir_complaints *);
@@ -38,7 +38,9 @@ void weir_complaints_print(struct weir_complaints *, const char *file, const cha
 void weir_complaints_free(struct weir_complaints *);
 
 /* Text of the user as a message shows it: in backquotes, cut when long. */
-void weir_write_quoted(FILE *, const char *text);
+#define WEIR_QUOTED_BYTES 72
+#define WEIR_QUOTED(text) weir_quoted((char[WEIR_QUOTED_BYTES]){0}, text)
+char *weir_quoted(char to[WEIR_QUOTED_BYTES], const char *text);
 /* ", "-joined, for `allowed: …`. */
 void weir_write_listed(FILE *, const char *item, bool *first);
 

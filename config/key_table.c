@@ -2,7 +2,6 @@
 #include "config/key_table.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -255,9 +254,7 @@ static bool explain(const struct weir_key_row *row, enum weir_key_type type, enu
 
 static bool refuse(const struct weir_key_row *row, const char *text, const char *why, FILE *complaint)
 {
-    fprintf(complaint, "%s ", row->key);
-    weir_write_quoted(complaint, text);
-    fprintf(complaint, " %s; allowed: ", why);
+    fprintf(complaint, "%s %s %s; allowed: ", row->key, WEIR_QUOTED(text), why);
     weir_row_write_allowed(row, complaint);
     return false;
 }
@@ -347,13 +344,6 @@ static bool parse_workers(
     return true;
 }
 
-static bool parse_string(
-    const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
-{
-    (void)value;
-    return *text != '\0' || refuse(row, text, "is empty", complaint);
-}
-
 static bool parse_cpu(const char **at, uint32_t *to)
 {
     size_t length = strspn(*at, "0123456789");
@@ -376,17 +366,13 @@ const char *weir_cpus_next(const char *at, struct weir_cpus *to)
 }
 
 /* Syntax only: which CPUs there are is for the topology to say. */
-static bool parse_cpus(
-    const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
+static bool is_cpus(const char *text)
 {
-    (void)value;
     struct weir_cpus cpus;
-    if (strcmp(text, "auto") == 0)
-        return true;
     const char *end = weir_cpus_next(text, &cpus);
     while (end != NULL && *end == ',')
         end = weir_cpus_next(end + 1, &cpus);
-    return end != NULL || refuse(row, text, "is no list of CPUs", complaint);
+    return end != NULL || strcmp(text, "auto") == 0;
 }
 
 bool weir_address_parse(const char *text, struct sockaddr_storage *to)
@@ -412,35 +398,40 @@ bool weir_address_parse(const char *text, struct sockaddr_storage *to)
     return inet_pton(AF_INET6, host + 1, &v6->sin6_addr) == 1;
 }
 
-static bool parse_listen(
-    const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
+static bool is_listen(const char *text)
 {
-    (void)value;
     struct sockaddr_storage address;
-    return strcmp(text, "off") == 0 || weir_address_parse(text, &address) ||
-           refuse(row, text, "is no address with a port", complaint);
+    return strcmp(text, "off") == 0 || weir_address_parse(text, &address);
 }
 
-typedef bool parser(const struct weir_key_row *, const char *, struct weir_value *, FILE *);
-
-static parser *const parsers[] = {
-    [WEIR_TYPE_COUNT] = parse_quantity,
-    [WEIR_TYPE_BYTES] = parse_quantity,
-    [WEIR_TYPE_DURATION] = parse_quantity,
-    [WEIR_TYPE_RATE] = parse_quantity,
-    [WEIR_TYPE_WORD] = parse_word,
-    [WEIR_TYPE_SIZE] = parse_size,
-    [WEIR_TYPE_STRING] = parse_string,
-    [WEIR_TYPE_WORKERS] = parse_workers,
-    [WEIR_TYPE_CPUS] = parse_cpus,
-    [WEIR_TYPE_LISTEN] = parse_listen,
-};
+/* What stays a text. */
+static bool parse_text(const struct weir_key_row *row, const char *text, FILE *complaint)
+{
+    if (row->type == WEIR_TYPE_STRING)
+        return *text != '\0' || refuse(row, text, "is empty", complaint);
+    if (row->type == WEIR_TYPE_CPUS)
+        return is_cpus(text) || refuse(row, text, "is no list of CPUs", complaint);
+    return is_listen(text) || refuse(row, text, "is no address with a port", complaint);
+}
 
 bool weir_row_parse(
     const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
 {
-    assert(row->type < sizeof parsers / sizeof parsers[0]);
-    return parsers[row->type](row, text, value, complaint);
+    switch (row->type) {
+    case WEIR_TYPE_COUNT:
+    case WEIR_TYPE_BYTES:
+    case WEIR_TYPE_DURATION:
+    case WEIR_TYPE_RATE:
+        return parse_quantity(row, text, value, complaint);
+    case WEIR_TYPE_WORD:
+        return parse_word(row, text, value, complaint);
+    case WEIR_TYPE_SIZE:
+        return parse_size(row, text, value, complaint);
+    case WEIR_TYPE_WORKERS:
+        return parse_workers(row, text, value, complaint);
+    default:
+        return parse_text(row, text, complaint);
+    }
 }
 
 /* ---- writing what is allowed ---- */
@@ -459,6 +450,18 @@ static void write_bounds(const struct weir_key_row *row, enum weir_key_type type
     fputs(" .. ", to);
     weir_quantity_write(type, (struct weir_quantity){.number = row->max}, to);
 }
+
+static const char *const allowed[] = {
+    [WEIR_TYPE_RATE] = "a rate, or `max`",
+    [WEIR_TYPE_STRING] = "text",
+    [WEIR_TYPE_CPUS] = "`auto`, or a list like 0-3,8,!2",
+    [WEIR_TYPE_LISTEN] = "`off`, IPV4:PORT, [IPV6]:PORT",
+    [WEIR_TYPE_CLASSES] = "a list",
+    [WEIR_TYPE_LIST] = "a list",
+    [WEIR_TYPE_MAP] = "a map",
+    [WEIR_TYPE_POOL] = "the name of a pool",
+    [WEIR_TYPE_PORT_MAP] = "port: port",
+};
 
 void weir_row_write_allowed(const struct weir_key_row *row, FILE *to)
 {
@@ -479,30 +482,7 @@ void weir_row_write_allowed(const struct weir_key_row *row, FILE *to)
         for (const char *const *w = row->words; w != NULL && *w != NULL; w++)
             weir_write_listed(to, *w, &first);
         break;
-    case WEIR_TYPE_RATE:
-        fputs("a rate, or `max`", to);
-        break;
-    case WEIR_TYPE_STRING:
-        fputs("text", to);
-        break;
-    case WEIR_TYPE_CPUS:
-        fputs("`auto`, or a list like 0-3,8,!2", to);
-        break;
-    case WEIR_TYPE_LISTEN:
-        fputs("`off`, IPV4:PORT, [IPV6]:PORT", to);
-        break;
-    case WEIR_TYPE_CLASSES:
-    case WEIR_TYPE_LIST:
-        fputs("a list", to);
-        break;
-    case WEIR_TYPE_MAP:
-        fputs("a map", to);
-        break;
-    case WEIR_TYPE_POOL:
-        fputs("the name of a pool", to);
-        break;
-    case WEIR_TYPE_PORT_MAP:
-        fputs("port: port", to);
-        break;
+    default:
+        fputs(allowed[row->type], to);
     }
 }

@@ -102,17 +102,13 @@ static bool items_at(
     struct loader *l, int list, const char *key, const char *example, uint32_t max, struct items *to)
 {
     const yaml_node_t *node = node_at(l, list);
-    if (node->type != YAML_SEQUENCE_NODE) {
-        weir_complain(l->draft.complaints, weir_source_place(node), "%s is no list; allowed: a list like %s",
-            key, example);
-        return false;
-    }
+    if (node->type != YAML_SEQUENCE_NODE)
+        return weir_complain(l->draft.complaints, weir_source_place(node),
+            "%s is no list; allowed: a list like %s", key, example);
     size_t n = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
-    if (n == 0 || n > max) {
-        weir_complain(
+    if (n == 0 || n > max)
+        return weir_complain(
             l->draft.complaints, weir_source_place(node), "%s has %zu items; allowed: 1 .. %u", key, n, max);
-        return false;
-    }
     *to = (struct items){node->data.sequence.items.start, (uint32_t)n};
     return true;
 }
@@ -134,13 +130,13 @@ struct subject {
     struct weir_place place;
 };
 
-static void write_subject(FILE *to, const struct subject *s)
+#define SUBJECT_BYTES (WEIR_QUOTED_BYTES + 32)
+#define SUBJECT(s) subject_text((char[SUBJECT_BYTES]){0}, s)
+static char *subject_text(char to[SUBJECT_BYTES], const struct subject *s)
 {
-    fputs(s->kind, to);
-    if (s->name != NULL) {
-        fputc(' ', to);
-        weir_write_quoted(to, s->name);
-    }
+    snprintf(to, SUBJECT_BYTES, "%s%s%s", s->kind, s->name != NULL ? " " : "",
+        s->name != NULL ? WEIR_QUOTED(s->name) : "");
+    return to;
 }
 
 /* Of the first `n` rows. */
@@ -167,10 +163,7 @@ static int complain_unknown(
         meant = guess.best != before ? i : meant;
     }
     FILE *to = weir_complaint_begin(l->draft.complaints, place_at(l, key));
-    fputs("unknown key ", to);
-    weir_write_quoted(to, guess.written);
-    fputs(" in ", to);
-    write_subject(to, s);
+    fprintf(to, "unknown key %s in %s", WEIR_QUOTED(guess.written), SUBJECT(s));
     write_usable_keys(to, rows, weir_rows_count(rows));
     weir_guess_write(&guess, to);
     weir_complaint_end(l->draft.complaints);
@@ -180,8 +173,7 @@ static int complain_unknown(
 static void complain_missing(struct loader *l, const struct subject *s, const struct weir_key_row *row)
 {
     FILE *to = weir_complaint_begin(l->draft.complaints, s->place);
-    write_subject(to, s);
-    fprintf(to, " needs `%s`", row->key);
+    fprintf(to, "%s needs `%s`", SUBJECT(s), row->key);
     if (row->type != WEIR_TYPE_STRING) {
         fputs("; allowed: ", to);
         weir_row_write_allowed(row, to);
@@ -198,8 +190,7 @@ static bool match_keys(
     const yaml_node_t *node = node_at(l, map);
     if (node != NULL && node->type != YAML_MAPPING_NODE && !is_nothing(node)) {
         FILE *to = weir_complaint_begin(c, weir_source_place(node));
-        write_subject(to, s);
-        fputs(" is no map", to);
+        fprintf(to, "%s is no map", SUBJECT(s));
         write_usable_keys(to, rows, weir_rows_count(rows));
         weir_complaint_end(c);
         return false;
@@ -316,13 +307,9 @@ static bool check_name(struct loader *l, struct weir_place place, const char *na
 {
     if (weir_name_fits(name))
         return true;
-    FILE *to = weir_complaint_begin(l->draft.complaints, place);
-    fputs("name ", to);
-    weir_write_quoted(to, name);
-    fprintf(
-        to, " is not spelled like a name; allowed: 1 to %d letters, digits, _ and -", WEIR_NAME_BYTES_MAX);
-    weir_complaint_end(l->draft.complaints);
-    return false;
+    return weir_complain(l->draft.complaints, place,
+        "name %s is not spelled like a name; allowed: 1 to %d letters, digits, _ and -", WEIR_QUOTED(name),
+        WEIR_NAME_BYTES_MAX);
 }
 
 /* Complains of a name that is misspelled, or that something before it has, of `first` to `last`. */
@@ -396,8 +383,7 @@ static void complain_nobody(struct loader *l, int index, const char *name, const
     struct weir_names names = {.guess.written = name};
     FILE *to = weir_complaint_begin(l->draft.complaints, place_at(l, index));
     const char *there;
-    fprintf(to, "no %s is named ", what);
-    weir_write_quoted(to, name);
+    fprintf(to, "no %s is named %s", what, WEIR_QUOTED(name));
     for (enum kind k = PORT; k < KINDS; k++)
         for (uint32_t i = 0; kinds >> k & 1 && (there = named(l->draft.config, k, i).name) != NULL; i++)
             weir_names_write(&names, there, to);
@@ -555,8 +541,7 @@ static void load_port(struct loader *l, struct weir_config_port *port, int map)
     load_follows(l, port, found[n_kinds + WEIR_PORT_LINK_FOLLOWS]);
     if (port->kind == NULL && before == l->draft.complaints->n + l->draft.complaints->more) {
         FILE *to = weir_complaint_begin(l->draft.complaints, s.place);
-        write_subject(to, &s);
-        fputs(" has no kind", to);
+        fprintf(to, "%s has no kind", SUBJECT(&s));
         write_usable_keys(to, rows, n_kinds);
         weir_complaint_end(l->draft.complaints);
     }
@@ -588,10 +573,8 @@ static struct weir_value *load_port_map(struct loader *l, int map, const struct 
     struct pairs pairs = pairs_at(l, map);
     struct weir_value *value = take(l, 1, sizeof *value);
     if (pairs.start == pairs.top) {
-        FILE *to = weir_complaint_begin(l->draft.complaints, place_at(l, map));
-        write_subject(to, s);
-        fputs(" needs a map; allowed: INPUT-PORT: OUTPUT-PORT", to);
-        weir_complaint_end(l->draft.complaints);
+        weir_complain(l->draft.complaints, place_at(l, map),
+            "%s needs a map; allowed: INPUT-PORT: OUTPUT-PORT", SUBJECT(s));
         return NULL;
     }
     value->set = true;
@@ -627,9 +610,7 @@ static void complain_unknown_stage(struct loader *l, int index, const char *name
     struct weir_guess guess = {.written = name};
     bool first = true;
     FILE *to = weir_complaint_begin(l->draft.complaints, place_at(l, index));
-    fputs("unknown stage ", to);
-    weir_write_quoted(to, name);
-    fputs("; allowed: ", to);
+    fprintf(to, "unknown stage %s; allowed: ", WEIR_QUOTED(name));
     for (const struct weir_key_table *t = l->draft.vocabulary->stages; t->name != NULL; t++) {
         weir_guess_try(&guess, t->name);
         if (t->not_yet == NULL)

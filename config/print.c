@@ -73,15 +73,20 @@ static void write_class_list(
     write_origin(p, column, value->place);
 }
 
+static void write_key(
+    const struct printer *p, int depth, const struct weir_key_row *row, const struct weir_value *value)
+{
+    if (value->set && value->classes != NULL)
+        write_class_list(p, depth, row->key, value);
+    else if (value->set && value->text != NULL)
+        write_value(p, depth, "", row->key, value->text, value->place);
+}
+
 static void write_values(
     const struct printer *p, int depth, const struct weir_key_row *rows, const struct weir_value *values)
 {
-    for (size_t i = 0; rows != NULL && rows[i].key != NULL; i++) {
-        if (values[i].set && values[i].classes != NULL)
-            write_class_list(p, depth, rows[i].key, &values[i]);
-        else if (values[i].set && values[i].text != NULL)
-            write_value(p, depth, "", rows[i].key, values[i].text, values[i].place);
-    }
+    for (size_t i = 0; rows != NULL && rows[i].key != NULL; i++)
+        write_key(p, depth, &rows[i], &values[i]);
 }
 
 static bool any_set(const struct weir_key_row *rows, const struct weir_value *values)
@@ -142,12 +147,9 @@ static void write_pool(const struct printer *p, const struct weir_config_pool *p
     column += fprintf(p->to, "]");
     write_origin(p, column, pool->place);
     for (size_t i = 0; weir_pool_rows[i].key != NULL; i++) {
-        const struct weir_value *v = &pool->values[i];
         bool of_inbox = i == WEIR_POOL_SHARD_BY || i == WEIR_POOL_ON_FULL || i == WEIR_POOL_DEPTH;
-        if (v->set && v->classes != NULL)
-            write_class_list(p, 2, weir_pool_rows[i].key, v);
-        else if (v->set && v->text != NULL && !(pool->fed_by_ports && of_inbox))
-            write_value(p, 2, "", weir_pool_rows[i].key, v->text, v->place);
+        if (!(pool->fed_by_ports && of_inbox))
+            write_key(p, 2, &weir_pool_rows[i], &pool->values[i]);
     }
     fputs("    stages:\n", p->to);
     for (uint32_t i = 0; i < pool->n_stages; i++)

@@ -118,8 +118,7 @@ void weir_quantity_explain(
     };
     const struct quantity_type *t = &types[type];
     struct weir_guess guess = {.written = text + strspn(text, "0123456789.")};
-    weir_write_quoted(to, text);
-    fprintf(to, " %s", what[fault]);
+    fprintf(to, "%s %s", WEIR_QUOTED(text), what[fault]);
     if (fault == WEIR_QUANTITY_NOT_WHOLE)
         fputs(type == WEIR_TYPE_DURATION ? " nanoseconds"
               : type == WEIR_TYPE_RATE   ? " bytes (8bps) or packets a second"

@@ -2,11 +2,8 @@
 #include "config/source.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const struct weir_place whole_file;
 
@@ -17,44 +14,22 @@ struct text {
     size_t length;
 };
 
-/* Up to one byte more than is allowed. */
-static bool read_all(int fd, unsigned char **bytes, size_t *length, struct weir_complaints *complaints)
-{
-    size_t room = 0;
-    while (*length <= WEIR_SOURCE_BYTES_MAX) {
-        if (*length == room) {
-            room = room == 0 ? 1 << 14 : room * 2;
-            unsigned char *larger = realloc(*bytes, room);
-            if (larger == NULL)
-                abort();
-            *bytes = larger;
-        }
-        ssize_t n = read(fd, *bytes + *length, room - *length);
-        if (n == 0)
-            return true;
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            weir_complain(complaints, whole_file, "cannot be read: %s", strerror(errno));
-            return false;
-        }
-        *length += (size_t)n;
-    }
-    return true;
-}
-
+/* Up to one byte more than is allowed. What is not read of the room costs nothing. */
 static bool read_file(
     const char *file, unsigned char **bytes, size_t *length, struct weir_complaints *complaints)
 {
-    bool standard_input = strcmp(file, "-") == 0;
-    int fd = standard_input ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) {
-        weir_complain(complaints, whole_file, "cannot be opened: %s", strerror(errno));
-        return false;
-    }
-    bool fine = read_all(fd, bytes, length, complaints);
-    if (!standard_input)
-        close(fd);
+    FILE *from = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
+    *bytes = malloc(WEIR_SOURCE_BYTES_MAX + 1);
+    if (*bytes == NULL)
+        abort();
+    if (from == NULL)
+        return weir_complain(complaints, whole_file, "cannot be opened: %s", strerror(errno));
+    *length = fread(*bytes, 1, WEIR_SOURCE_BYTES_MAX + 1, from);
+    bool fine = !ferror(from);
+    if (!fine)
+        weir_complain(complaints, whole_file, "cannot be read: %s", strerror(errno));
+    if (from != stdin)
+        fclose(from);
     return fine;
 }
 
@@ -117,15 +92,12 @@ static bool check_text(const struct text *t, struct weir_complaints *complaints)
     for (size_t at = bom_bytes(t), n; at < t->length; at += n) {
         uint32_t code = 0;
         n = character(t->bytes + at, t->length - at, &code);
-        if (n == 0) {
-            weir_complain(
+        if (n == 0)
+            return weir_complain(
                 complaints, place, "byte 0x%02x is not UTF-8 text; save the file as UTF-8", t->bytes[at]);
-            return false;
-        }
-        if (!printable(code)) {
-            weir_complain(complaints, place, "control character U+%04X; allowed: printable text", code);
-            return false;
-        }
+        if (!printable(code))
+            return weir_complain(
+                complaints, place, "control character U+%04X; allowed: printable text", code);
         bool line_ends = code == '\n' || breaks_line(code) ||
                          (code == '\r' && (at + 1 == t->length || t->bytes[at + 1] != '\n'));
         place.column = line_ends ? 1 : place.column + 1;
@@ -223,18 +195,15 @@ static bool add_nodes(struct shape *s, uint32_t nodes, yaml_mark_t mark)
     s->nodes += nodes; /* both below the limit: no overflow */
     if (s->nodes <= WEIR_SOURCE_NODES_MAX)
         return true;
-    weir_complain(s->complaints, mark_place(mark), "too much, aliases expanded; allowed: up to %d values",
-        WEIR_SOURCE_NODES_MAX);
-    return false;
+    return weir_complain(s->complaints, mark_place(mark),
+        "too much, aliases expanded; allowed: up to %d values", WEIR_SOURCE_NODES_MAX);
 }
 
 static bool see_scalar(struct shape *s, const yaml_event_t *e)
 {
-    if (!is_one_line(e->data.scalar.value, e->data.scalar.length)) {
-        weir_complain(s->complaints, mark_place(e->start_mark),
+    if (!is_one_line(e->data.scalar.value, e->data.scalar.length))
+        return weir_complain(s->complaints, mark_place(e->start_mark),
             "a control character or line break in a value; allowed: one line of text");
-        return false;
-    }
     int32_t anchor = add_anchor(s, e->data.scalar.anchor, e->start_mark);
     if (anchor >= 0)
         s->anchors[anchor].nodes = 1;
@@ -246,11 +215,9 @@ static bool see_start(struct shape *s, const yaml_char_t *name, const yaml_event
     int32_t anchor = add_anchor(s, name, e->start_mark);
     if (anchor == -2)
         return false;
-    if (s->depth == WEIR_SOURCE_DEPTH_MAX) {
-        weir_complain(s->complaints, mark_place(e->start_mark), "nested too deep; allowed: up to %d levels",
-            WEIR_SOURCE_DEPTH_MAX);
-        return false;
-    }
+    if (s->depth == WEIR_SOURCE_DEPTH_MAX)
+        return weir_complain(s->complaints, mark_place(e->start_mark),
+            "nested too deep; allowed: up to %d levels", WEIR_SOURCE_DEPTH_MAX);
     s->open[s->depth].nodes = s->nodes;
     s->open[s->depth++].anchor = anchor;
     return add_nodes(s, 1, e->start_mark);
@@ -272,13 +239,11 @@ static bool see_alias(struct shape *s, const yaml_event_t *e)
             continue;
         if (s->anchors[i].nodes != 0)
             return add_nodes(s, s->anchors[i].nodes, e->start_mark);
-        weir_complain(s->complaints, mark_place(e->start_mark),
+        return weir_complain(s->complaints, mark_place(e->start_mark),
             "`*%s` stands inside of what it names; write out what is meant", name);
-        return false;
     }
-    weir_complain(s->complaints, mark_place(e->start_mark),
+    return weir_complain(s->complaints, mark_place(e->start_mark),
         "`*%s` names nothing above it; write `&%s` there, or put the text into quotes", name, name);
-    return false;
 }
 
 /* `!include x`, `!env X`: to read on as if it were not there would be to read something else. YAML's own (`!!str`) only
@@ -288,12 +253,8 @@ static bool check_tag(struct shape *s, const yaml_char_t *tag, const yaml_event_
     if (tag == NULL || tag[0] == '\0' || strcmp((const char *)tag, "!") == 0 ||
         strncmp((const char *)tag, "tag:yaml.org,2002:", 18) == 0)
         return true;
-    FILE *to = weir_complaint_begin(s->complaints, mark_place(e->start_mark));
-    fputs("tag ", to);
-    weir_write_quoted(to, (const char *)tag);
-    fputs(" is not known; remove it, or put the text into quotes", to);
-    weir_complaint_end(s->complaints);
-    return false;
+    return weir_complain(s->complaints, mark_place(e->start_mark),
+        "tag %s is not known; remove it, or put the text into quotes", WEIR_QUOTED((const char *)tag));
 }
 
 static bool see(struct shape *s, const yaml_event_t *e)
@@ -302,8 +263,7 @@ static bool see(struct shape *s, const yaml_event_t *e)
     case YAML_DOCUMENT_START_EVENT:
         if (s->documents++ == 0)
             return true;
-        weir_complain(s->complaints, mark_place(e->start_mark), "a second document; allowed: one");
-        return false;
+        return weir_complain(s->complaints, mark_place(e->start_mark), "a second document; allowed: one");
     case YAML_SCALAR_EVENT:
         return check_tag(s, e->data.scalar.tag, e) && see_scalar(s, e);
     case YAML_SEQUENCE_START_EVENT:
@@ -483,9 +443,7 @@ static void complain_absent(
     struct weir_names names = {.guess.written = name};
     const yaml_node_t *node = yaml_document_get_node(o->document, at);
     FILE *to = weir_complaint_begin(complaints, weir_source_place(&(yaml_node_t){.start_mark = o->mark}));
-    fputs("the file has no ", to);
-    weir_write_quoted(to, name);
-    fputs(" here", to);
+    fprintf(to, "the file has no %s here", WEIR_QUOTED(name));
     for (size_t i = 0, n = 1; i < n; i++)
         weir_names_write(&names, name_at(o->document, node, i, &n), to);
     weir_guess_write(&names.guess, to);
