@@ -7,11 +7,10 @@
 
 #include "cli/cli.h"
 #include "monitor/metrics.h"
+#include "workers/runtime.h"
 
-static int version(int argc, char **argv)
+static int version(int, char **)
 {
-    (void)argc;
-    (void)argv;
     puts("weir " WEIR_VERSION);
     return 0;
 }
@@ -67,6 +66,15 @@ static void fill_standard_descriptors(void)
         close(fd);
 }
 
+static int call(const struct weir_verb *verb, int argc, char **argv)
+{
+    int code = verb->call(argc, argv);
+    if (code != 0 || (fflush(stdout) == 0 && !ferror(stdout)))
+        return code;
+    fprintf(stderr, "weir %s: standard output cannot be written\n", verb->name);
+    return WEIR_FAILED_OS;
+}
+
 int main(int argc, char **argv)
 {
     fill_standard_descriptors();
@@ -79,7 +87,7 @@ int main(int argc, char **argv)
         name = "version";
     for (size_t i = 0; i < N_VERBS; i++)
         if (strcmp(name, verbs[i].name) == 0)
-            return verbs[i].call(argc - 1, argv + 1);
+            return call(&verbs[i], argc - 1, argv + 1);
     if (name[0] != '\0')
         fprintf(stderr, "weir: `%s` is no verb\n", name);
     usage(stderr);

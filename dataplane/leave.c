@@ -15,9 +15,8 @@ struct leaving { /* one output port's share of a batch */
     struct weir_desc *desc[WEIR_BATCH];
 };
 
-size_t weir_leave_size(const void *params, const struct weir_stage_env *env)
+size_t weir_leave_size(const void *, const struct weir_stage_env *env)
 {
-    (void)params;
     return env->n_ports * sizeof(struct leaving);
 }
 

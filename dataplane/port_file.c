@@ -80,10 +80,9 @@ static uint32_t receive(struct weir_port *port, uint16_t queue, struct weir_batc
     return n;
 }
 
-static bool ended(const struct weir_port *port, uint16_t queue)
+static bool ended(const struct weir_port *port, uint16_t)
 {
     const struct capture *c = port->state;
-    (void)queue;
     return c->next == c->n_records;
 }
 
@@ -223,16 +222,13 @@ done:
     return result;
 }
 
-static int start(struct weir_port *port, uint64_t now_tsc)
+static int start(struct weir_port *, uint64_t)
 {
-    (void)port;
-    (void)now_tsc;
     return 0;
 }
 
-static void stop(struct weir_port *port)
+static void stop(struct weir_port *)
 {
-    (void)port;
 }
 
 static void stats(struct weir_port *port, struct weir_port_stats *s)
@@ -246,9 +242,8 @@ static void stats(struct weir_port *port, struct weir_port_stats *s)
 }
 
 /* A chain of the longest frame must fit the pool beside everything else, or the port would wait for ever. */
-static uint32_t mbufs_held(const void *given)
+static uint32_t mbufs_held(const void *)
 {
-    (void)given;
     return SEGMENTS_MAX;
 }
 

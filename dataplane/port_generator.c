@@ -209,10 +209,9 @@ static uint32_t receive(struct weir_port *port, uint16_t queue, struct weir_batc
     return n;
 }
 
-static bool ended(const struct weir_port *port, uint16_t queue)
+static bool ended(const struct weir_port *port, uint16_t)
 {
     const struct generator *g = port->state;
-    (void)queue;
     return g->p.count != 0 && g->made == g->p.count;
 }
 
@@ -254,9 +253,8 @@ static int start(struct weir_port *port, uint64_t now_tsc)
     return 0;
 }
 
-static void stop(struct weir_port *port)
+static void stop(struct weir_port *)
 {
-    (void)port;
 }
 
 static void close_generator(struct weir_port *port)
@@ -277,9 +275,8 @@ static void stats(struct weir_port *port, struct weir_port_stats *s)
         .offered = weir_counter_read(&count->offered)};
 }
 
-static uint32_t mbufs_held(const void *given)
+static uint32_t mbufs_held(const void *)
 {
-    (void)given;
     return 0;
 }
 

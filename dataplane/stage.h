@@ -174,6 +174,15 @@ struct weir_stage_def {
 extern const struct weir_stage_def *const weir_stage_list[]; /* ends with NULL */
 const struct weir_stage_def *weir_stage_find(const char *name);
 
+/* How many reasons (`words` 1), or counters (2, with their help), there are in a list of them. */
+static inline uint32_t weir_stage_count(const char *const *list, uint32_t words)
+{
+    uint32_t n = 0;
+    while (list != NULL && list[n * words] != NULL)
+        n++;
+    return n;
+}
+
 /* Remove one packet with a reason. The caller takes it out of the batch. */
 static inline void weir_stage_drop(struct weir_stage *s, const struct weir_desc *d, unsigned reason)
 {

@@ -45,9 +45,8 @@ static const struct page {
 };
 #define PAGES_END (pages + sizeof(pages) / sizeof(pages[0]))
 
-static int write_index(const struct weir_http *h, FILE *to)
+static int write_index(const struct weir_http *, FILE *to)
 {
-    (void)h;
     fputs("weir " WEIR_VERSION "\n\n", to);
     for (const struct page *p = pages; p < PAGES_END; p++)
         fprintf(to, "%-10s %s\n", p->url, p->help);
@@ -94,9 +93,8 @@ static enum MHD_Result serve(
 }
 
 static enum MHD_Result answer(void *argument, struct MHD_Connection *connection, const char *url,
-    const char *method, const char *version, const char *upload, size_t *upload_size, void **seen)
+    const char *method, const char *, const char *, size_t *upload_size, void **seen)
 {
-    (void)version, (void)upload;
     const struct page *page = pages;
     while (page < PAGES_END && strcmp(page->url, url) != 0)
         page++;

@@ -185,9 +185,8 @@ static double seconds_of(clockid_t clock)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static void write_process_start(FILE *to, const struct metric *m, const struct weir_snapshot *s)
+static void write_process_start(FILE *to, const struct metric *m, const struct weir_snapshot *)
 {
-    (void)s;
     /* proc(5): field 22, in ticks since boot; the name, which may hold spaces, ends with ')'. */
     char stat[1024] = "";
     FILE *proc = fopen("/proc/self/stat", "re");
@@ -206,9 +205,8 @@ static void write_process_start(FILE *to, const struct metric *m, const struct w
                 (double)ticks / (double)sysconf(_SC_CLK_TCK));
 }
 
-static void write_process_memory(FILE *to, const struct metric *m, const struct weir_snapshot *s)
+static void write_process_memory(FILE *to, const struct metric *m, const struct weir_snapshot *)
 {
-    (void)s;
     uint64_t pages = 0;
     FILE *proc = fopen("/proc/self/statm", "re");
     if (!proc)

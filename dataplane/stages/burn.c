@@ -72,10 +72,8 @@ static void burn_process(struct weir_stage *s, struct weir_batch *batch)
         spin(batch->n * params->cycles);
 }
 
-static size_t burn_worker_size(const void *params, const struct weir_stage_env *env)
+static size_t burn_worker_size(const void *, const struct weir_stage_env *)
 {
-    (void)params;
-    (void)env;
     return sizeof(struct burn_worker);
 }
 

@@ -22,17 +22,13 @@ static void classify_process(struct weir_stage *s, struct weir_batch *batch)
     }
 }
 
-static size_t classify_worker_size(const void *params, const struct weir_stage_env *env)
+static size_t classify_worker_size(const void *, const struct weir_stage_env *)
 {
-    (void)params;
-    (void)env;
     return WEIR_CLASSIFY_BYTES;
 }
 
-static size_t classify_pool_size(const void *params, const struct weir_stage_env *env)
+static size_t classify_pool_size(const void *, const struct weir_stage_env *)
 {
-    (void)params;
-    (void)env;
     return sizeof(struct weir_classifier);
 }
 

@@ -160,10 +160,8 @@ static void sink_process(struct weir_stage *s, struct weir_batch *batch)
 
 /* ---- set-up ---- */
 
-static size_t sink_worker_size(const void *params, const struct weir_stage_env *env)
+static size_t sink_worker_size(const void *, const struct weir_stage_env *)
 {
-    (void)params;
-    (void)env;
     return sizeof(struct sink_worker);
 }
 

@@ -128,18 +128,15 @@ static uint64_t write_holds(const void *params)
     return capacity_of(params);
 }
 
-static size_t write_worker_size(const void *params, const struct weir_stage_env *env)
+static size_t write_worker_size(const void *params, const struct weir_stage_env *)
 {
     uint32_t capacity = capacity_of(params);
-    (void)env;
     return sizeof(struct write_worker) + weir_ring_bytes(capacity, sizeof(struct weir_captured)) +
            capacity * sizeof(struct weir_desc);
 }
 
-static size_t write_pool_size(const void *params, const struct weir_stage_env *env)
+static size_t write_pool_size(const void *, const struct weir_stage_env *)
 {
-    (void)params;
-    (void)env;
     return sizeof(struct write_pool);
 }
 
