@@ -8,7 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/plan.h"
-#include "config/key_table.h"
+#include "config/quantity.h"
 
 struct options {
     const char *sets[WEIR_ARGUMENTS_MAX + 1];
@@ -35,23 +35,18 @@ static const char notes[] = "exit: 0 fine, 64 usage, 71 system, 78 configuration
 
 static bool parse_rate(const char *text, double *pps)
 {
-    static const struct weir_key_row row = {.key = "--rate", .type = WEIR_TYPE_RATE};
-    struct weir_value value = {0};
-    char *complaint = NULL;
-    size_t size = 0;
-    FILE *to = open_memstream(&complaint, &size);
-    bool fine = to != NULL && weir_row_parse(&row, text, &value, to);
-    if (fine && (!value.in_packets || value.number == 0)) {
-        fputs("--rate counts packets; allowed: a number with pps, kpps, Mpps or Gpps", to);
-        fine = false;
-    }
-    if (to != NULL)
-        fclose(to);
-    if (!fine)
-        fprintf(stderr, "weir plan: %s\n", complaint != NULL ? complaint : "no memory");
-    free(complaint);
-    *pps = (double)value.number;
-    return fine;
+    struct weir_quantity q = {0};
+    enum weir_quantity_fault fault = weir_quantity_parse(WEIR_TYPE_RATE, text, &q);
+    *pps = (double)q.number;
+    if (fault == WEIR_QUANTITY_FINE && q.in_packets)
+        return true;
+    fputs("weir plan: --rate ", stderr);
+    if (fault != WEIR_QUANTITY_FINE)
+        weir_quantity_explain(WEIR_TYPE_RATE, fault, text, stderr);
+    else
+        fputs("counts packets; allowed: a number with pps, kpps, Mpps or Gpps", stderr);
+    fputc('\n', stderr);
+    return false;
 }
 
 static int show(const struct weir_runtime *rt, const struct options *o, double rate_pps)
@@ -68,13 +63,7 @@ static int show(const struct weir_runtime *rt, const struct options *o, double r
     } else if (o->svg == NULL || strcmp(o->svg, "-") != 0) {
         weir_plan_print(rt, o->topology, rated ? &rate : NULL, stdout);
     }
-    if (o->svg != NULL && !weir_plan_draw(rt, o->svg))
-        return WEIR_FAILED_OS;
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "weir plan: standard output cannot be written\n");
-        return WEIR_FAILED_OS;
-    }
-    return 0;
+    return o->svg == NULL || weir_plan_draw(rt, o->svg) ? 0 : WEIR_FAILED_OS;
 }
 
 int weir_verb_plan(int argc, char **argv)

@@ -79,10 +79,7 @@ static json_t *memory(const struct weir_runtime *rt)
     char command[512];
     for (uint32_t i = 0; i < plan->n_nodes; i++) {
         const struct weir_plan_node *n = &plan->nodes[i];
-        int32_t node = plan->n_nodes == 1 ? -1 : n->node;
-        size_t have = rt->topology->here ? weir_hugepages_free(node) : 0;
-        weir_hugepages_command(node, n->bytes, have, rt->topology->here ? weir_hugepages_reserved(node) : 0,
-            command, sizeof command);
+        size_t have = weir_hugepages_look(plan, i, command, sizeof command);
         json_array_append_new(
             list, json_pack("{s:o,s:I,s:I,s:o}", "node", node_or_null(n->node), "bytes", (json_int_t)n->bytes,
                       "hugepages", (json_int_t)(n->bytes / WEIR_HUGEPAGE_BYTES), "command",

@@ -262,15 +262,12 @@ static void write_memory(FILE *to, const struct weir_runtime *rt)
     fputc('\n', to);
     for (uint32_t i = 0; i < plan->n_nodes; i++) {
         const struct weir_plan_node *n = &plan->nodes[i];
-        int32_t node = plan->n_nodes == 1 ? -1 : n->node;
         if (n->bytes == 0)
             continue;
-        size_t have = rt->topology->here ? weir_hugepages_free(node) : 0;
-        unsigned long reserved = rt->topology->here ? weir_hugepages_reserved(node) : 0;
+        size_t have = weir_hugepages_look(plan, i, command, sizeof command);
         snprintf(where, sizeof where, n->node >= 0 ? "node %d" : "everywhere", n->node);
         fprintf(to, "  %s: %zu MiB, %zu hugepage%s", where, n->bytes >> 20, n->bytes / WEIR_HUGEPAGE_BYTES,
             plural((uint32_t)(n->bytes / WEIR_HUGEPAGE_BYTES)));
-        weir_hugepages_command(node, n->bytes, have, reserved, command, sizeof command);
         if (have >= n->bytes)
             fprintf(to, ", which are free\n");
         else

@@ -207,14 +207,13 @@ static int certify(struct weir_runtime *rt, bool json)
 
 static void tell_plan(const struct weir_runtime *rt)
 {
+    uint32_t sharing = 0;
     for (uint32_t i = 0; i < rt->n_workers; i++) {
         const struct weir_worker *w = rt->workers[i];
+        sharing += w->yields;
         weir_log(WEIR_LOG_INFO, "worker %u of %s on cpu %u%s", w->index, rt->pools[w->pool].config->name,
             w->cpu, w->yields ? ", shared" : "");
     }
-    uint32_t sharing = 0;
-    for (uint32_t i = 0; i < rt->n_workers; i++)
-        sharing += rt->workers[i]->yields;
     if (sharing != 0)
         weir_log(WEIR_LOG_NOTICE,
             "%u workers share CPUs with each other (more workers than CPUs): they take turns", sharing);

@@ -15,12 +15,9 @@
 
 /* ---- what the numbers mean ---- */
 
-static uint64_t drops_for(const struct weir_snapshot *s, const char *reason)
+static uint64_t at_deadline(const struct weir_snapshot *s)
 {
-    for (uint32_t i = 0; i < s->n_drops; i++)
-        if (strcmp(s->drops[i].name, reason) == 0)
-            return s->drops[i].value;
-    return 0;
+    return weir_named_value(s->drops, s->n_drops, "drain_deadline");
 }
 
 static uint64_t left_well(const struct weir_snapshot *s)
@@ -31,7 +28,7 @@ static uint64_t left_well(const struct weir_snapshot *s)
 static bool was_cut_short(const struct weir_snapshot *s)
 {
     bool left_behind = s->ledger.final && s->ledger.leaked < 0; /* a worker, even if it held nothing */
-    return s->ledger.abandoned > 0 || left_behind || drops_for(s, "drain_deadline") > 0;
+    return s->ledger.abandoned > 0 || left_behind || at_deadline(s) > 0;
 }
 
 int weir_certificate_exit_code(const struct weir_snapshot *s)
@@ -118,11 +115,11 @@ static json_t *trouble_tree(const struct weir_snapshot *s)
         GROUPED(s->reordered));
     tell(list, s->duplicated > 0, "duplicated %s: came more than once", GROUPED(s->duplicated));
     tell(list, s->first_violation, "first violation: %s", s->first_violation ? s->first_violation : "");
-    tell(list, drops_for(s, "drain_deadline") > 0,
+    tell(list, at_deadline(s) > 0,
         s->deadline_passed ? "dropped %s at the drain deadline: a longer drain-timeout, or a faster last "
                              "stage, lets them out"
                            : "dropped %s because a second signal cut the drain short",
-        GROUPED(drops_for(s, "drain_deadline")));
+        GROUPED(at_deadline(s)));
     tell(list, l->abandoned > 0, "abandoned %s: held by a worker that did not end; not touched",
         GROUPED(l->abandoned));
     for (const struct weir_snapshot_worker *w = s->workers; w < s->workers + s->n_workers; w++)

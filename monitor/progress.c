@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "monitor/progress.h"
 
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Shares below this are noise, not worth a word. */
@@ -20,21 +20,6 @@ char *weir_rate_text(char *text, size_t size, double per_s, const char *unit)
 }
 #define RATE(per_s, unit) weir_rate_text((char[32]){0}, 32, per_s, unit)
 
-struct line {
-    char *text;
-    size_t size, length;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct line *l, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    int wanted = vsnprintf(l->text + l->length, l->size - l->length, format, arguments);
-    va_end(arguments);
-    if (wanted > 0)
-        l->length += (size_t)wanted < l->size - l->length ? (size_t)wanted : l->size - l->length - 1;
-}
-
 /* Counters are read one by one, so a difference of sums may dip below 0 by a few packets. */
 static double since(uint64_t now, uint64_t before)
 {
@@ -49,35 +34,28 @@ static uint64_t received_bytes(const struct weir_snapshot *s)
     return sum;
 }
 
-static uint64_t dropped_before(const struct weir_snapshot *before, const char *reason)
-{
-    for (uint32_t i = 0; before && i < before->n_drops; i++)
-        if (strcmp(before->drops[i].name, reason) == 0)
-            return before->drops[i].value;
-    return 0;
-}
-
 static void add_drops(
-    struct line *l, const struct weir_snapshot *before, const struct weir_snapshot *now, double seconds)
+    FILE *to, const struct weir_snapshot *before, const struct weir_snapshot *now, double seconds)
 {
     const char *separator = "  drop ";
     for (uint32_t i = 0; i < now->n_drops; i++) {
-        double packets = since(now->drops[i].value, dropped_before(before, now->drops[i].name));
+        double packets = since(now->drops[i].value,
+            before == NULL ? 0 : weir_named_value(before->drops, before->n_drops, now->drops[i].name));
         if (packets > 0) {
-            add(l, "%s%s %s", separator, RATE(packets / seconds, "pps"), now->drops[i].name);
+            fprintf(to, "%s%s %s", separator, RATE(packets / seconds, "pps"), now->drops[i].name);
             separator = ", ";
         }
     }
 }
 
-static void add_fullest_ring(struct line *l, const struct weir_snapshot *now)
+static void add_fullest_ring(FILE *to, const struct weir_snapshot *now)
 {
     const struct weir_snapshot_ring *fullest = NULL;
     for (const struct weir_snapshot_ring *r = now->rings; r < now->rings + now->n_rings; r++)
         if (!fullest || (uint64_t)r->depth * fullest->capacity > (uint64_t)fullest->depth * r->capacity)
             fullest = r;
     if (fullest)
-        add(l, "  ring %s>%s %u/%u", fullest->from, fullest->to, fullest->depth, fullest->capacity);
+        fprintf(to, "  ring %s>%s %u/%u", fullest->from, fullest->to, fullest->depth, fullest->capacity);
 }
 
 struct shares {
@@ -98,25 +76,26 @@ static struct shares worker_shares(
 }
 
 /* `busy ingress 98 %, work 43 41 %`: one number a worker, grouped by pool. */
-static void add_busy(struct line *l, const struct weir_snapshot *before, const struct weir_snapshot *now)
+static void add_busy(FILE *to, const struct weir_snapshot *before, const struct weir_snapshot *now)
 {
     const char *pool = "";
     for (uint32_t i = 0; i < now->n_workers; i++) {
         if (strcmp(now->workers[i].pool, pool) != 0)
-            add(l, "%s%s", i ? " %, " : "  busy ", now->workers[i].pool);
+            fprintf(to, "%s%s", i ? " %, " : "  busy ", now->workers[i].pool);
         pool = now->workers[i].pool;
-        add(l, " %.0f", 100 * worker_shares(before, now, i).busy);
+        fprintf(to, " %.0f", 100 * worker_shares(before, now, i).busy);
     }
-    add(l, "%s", now->n_workers ? " %" : "");
+    fputs(now->n_workers ? " %" : "", to);
 }
 
-static void add_blocked(struct line *l, const struct weir_snapshot *before, const struct weir_snapshot *now)
+static void add_blocked(FILE *to, const struct weir_snapshot *before, const struct weir_snapshot *now)
 {
     const char *separator = "  blocked ";
     for (uint32_t i = 0; i < now->n_workers; i++) {
         double share = worker_shares(before, now, i).blocked;
         if (share >= BLOCKED_SHOWN) {
-            add(l, "%s%s.%u %.0f %%", separator, now->workers[i].pool, now->workers[i].index, 100 * share);
+            fprintf(
+                to, "%s%s.%u %.0f %%", separator, now->workers[i].pool, now->workers[i].index, 100 * share);
             separator = ", ";
         }
     }
@@ -125,23 +104,27 @@ static void add_blocked(struct line *l, const struct weir_snapshot *before, cons
 size_t weir_progress_line(const struct weir_snapshot *before, const struct weir_snapshot *now, char *text,
     size_t size, size_t columns)
 {
-    struct line l = {text, columns && columns + 1 < size ? columns + 1 : size, 0};
-    if (size == 0)
+    char *line = NULL;
+    size_t length = 0;
+    FILE *to = size == 0 ? NULL : open_memstream(&line, &length);
+    if (to == NULL)
         return 0;
-    text[0] = 0;
     double hz = now->tsc_hz ? (double)now->tsc_hz : 1;
     double seconds = since(now->now_tsc, before ? before->now_tsc : now->now_tsc - now->running_tsc) / hz;
     if (seconds <= 0)
         seconds = 1 / hz;
     const struct weir_ledger *at = &now->ledger, none = {0}, *was = before ? &before->ledger : &none;
 
-    add(&l, "%.1f s%s", (double)now->running_tsc / hz, now->why_stopped ? " draining" : "");
-    add(&l, "  in %s %s", RATE(since(at->accepted, was->accepted) / seconds, "pps"),
+    fprintf(to, "%.1f s%s", (double)now->running_tsc / hz, now->why_stopped ? " draining" : "");
+    fprintf(to, "  in %s %s", RATE(since(at->accepted, was->accepted) / seconds, "pps"),
         RATE(8 * since(received_bytes(now), received_bytes(before)) / seconds, "bps"));
-    add(&l, "  out %s", RATE(since(at->sent + at->consumed, was->sent + was->consumed) / seconds, "pps"));
-    add_drops(&l, before, now, seconds);
-    add_fullest_ring(&l, now);
-    add_busy(&l, before, now);
-    add_blocked(&l, before, now);
-    return l.length;
+    fprintf(to, "  out %s", RATE(since(at->sent + at->consumed, was->sent + was->consumed) / seconds, "pps"));
+    add_drops(to, before, now, seconds);
+    add_fullest_ring(to, now);
+    add_busy(to, before, now);
+    add_blocked(to, before, now);
+    fclose(to);
+    snprintf(text, columns && columns + 1 < size ? columns + 1 : size, "%s", line);
+    free(line);
+    return strlen(text);
 }

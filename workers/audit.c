@@ -70,9 +70,7 @@ char *weir_snapshot_audit(const struct weir_snapshot *s)
 {
     char *text = NULL;
     /* A discarded packet jumps the stages; then only the stages themselves must be right. */
-    bool cut = s->ledger.abandoned != 0;
-    for (uint32_t i = 0; i < s->n_drops; i++)
-        cut |= strcmp(s->drops[i].name, "drain_deadline") == 0 && s->drops[i].value != 0;
+    bool cut = s->ledger.abandoned != 0 || weir_named_value(s->drops, s->n_drops, "drain_deadline") != 0;
     for (uint32_t i = 0; i < s->n_workers && text == NULL; i++) {
         const struct weir_snapshot_worker *w = &s->workers[i];
         const struct weir_snapshot_stage *g;

@@ -547,12 +547,9 @@ static bool build_inputs_from_pools(struct weir_runtime *rt, const struct weir_p
 static bool build_workers(struct weir_runtime *rt)
 {
     rt->workers = calloc(rt->n_workers, sizeof *rt->workers);
-    rt->stuck = calloc(rt->n_workers, sizeof *rt->stuck);
-    rt->seen_steps = calloc(rt->n_workers, sizeof *rt->seen_steps);
-    rt->seen_tsc = calloc(rt->n_workers, sizeof *rt->seen_tsc);
+    rt->seen = calloc(rt->n_workers, sizeof *rt->seen);
     rt->ports_told = calloc(rt->n_workers, sizeof *rt->ports_told);
-    if (rt->ports_told == NULL || rt->workers == NULL || rt->stuck == NULL || rt->seen_steps == NULL ||
-        rt->seen_tsc == NULL)
+    if (rt->ports_told == NULL || rt->workers == NULL || rt->seen == NULL)
         return false;
     for (uint32_t p = 0; p < rt->n_pools; p++) {
         for (uint32_t i = 0; i < rt->pools[p].n_workers; i++) {
@@ -576,18 +573,21 @@ static bool build_workers(struct weir_runtime *rt)
     return true;
 }
 
+static bool allocate_state(void **state, size_t (*bytes)(const void *, const struct weir_stage_env *),
+    const struct weir_stage *s, int32_t node)
+{
+    if (bytes != NULL)
+        *state = allocate(bytes(s->params, s->env), node);
+    return bytes == NULL || *state != NULL;
+}
+
 static bool allocate_stage(
     struct weir_runtime *rt, struct weir_worker *w, struct weir_pool_stage *shared, struct weir_stage *s)
 {
     const struct weir_stage_def *def = shared->def;
     int32_t node = rt->plan->workers[rt->pools[w->pool].first_worker + w->index].node;
-    size_t reasons = 0, counters = 0, class_counters = 0;
-    while (def->reasons != NULL && def->reasons[reasons] != NULL)
-        reasons++;
-    while (def->counters != NULL && def->counters[counters * 2] != NULL)
-        counters++;
-    while (def->class_counters != NULL && def->class_counters[class_counters * 2] != NULL)
-        class_counters++;
+    size_t reasons = weir_stage_count(def->reasons, 1), counters = weir_stage_count(def->counters, 2);
+    size_t class_counters = weir_stage_count(def->class_counters, 2);
     s->def = def;
     s->params = shared->params;
     s->env = &w->env;
@@ -597,19 +597,13 @@ static bool allocate_stage(
     s->class_counts = allocate(class_counters * rt->n_classes * sizeof *s->class_counts, node);
     if (s->drops == NULL || s->counts == NULL || s->class_counts == NULL)
         return false;
-    if (def->worker_size != NULL) {
-        s->worker_state = allocate(def->worker_size(s->params, &w->env), node);
-        if (s->worker_state == NULL)
-            return false;
-    }
+    if (!allocate_state(&s->worker_state, def->worker_size, s, node))
+        return false;
     bool first = shared->pool_state == NULL && shared->shard_state == NULL;
-    if (first && def->pool_size != NULL) {
-        shared->pool_state = allocate(def->pool_size(s->params, &w->env), node);
-        if (shared->pool_state == NULL)
-            return false;
-    }
+    if (first && !allocate_state(&shared->pool_state, def->pool_size, s, node))
+        return false;
     if (first && def->shard_size != NULL) {
-        shared->shard_stride = round_line(def->shard_size(s->params, &w->env));
+        shared->shard_stride = round_line(def->shard_size(s->params, s->env));
         shared->shard_state = allocate(WEIR_SHARDS * shared->shard_stride, node);
         if (shared->shard_state == NULL)
             return false;
@@ -721,6 +715,19 @@ void weir_runtime_end_stages(struct weir_runtime *rt)
     rt->stages_ended = true;
 }
 
+void weir_runtime_close_ports(struct weir_runtime *rt)
+{
+    for (; rt->n_started > 0; rt->n_started--)
+        if (!rt->ports[rt->n_started - 1].closed)
+            rt->ports[rt->n_started - 1].def->stop(&rt->ports[rt->n_started - 1]);
+    for (; rt->n_opened > 0; rt->n_opened--) {
+        struct weir_port *port = &rt->ports[rt->n_opened - 1];
+        port->def->stats(port, &rt->port_stats[port->index]);
+        if (!port->closed)
+            port->def->close(port);
+    }
+}
+
 /* Rings, packets and the state of stages stay: they lie in DPDK's heap, which goes with the process. Giving them back
  * one by one would clear them first, and so touch gigabytes that were never used. */
 void weir_runtime_free(struct weir_runtime *rt)
@@ -728,12 +735,7 @@ void weir_runtime_free(struct weir_runtime *rt)
     if (rt == NULL)
         return;
     weir_runtime_end_stages(rt);
-    for (; rt->n_started > 0; rt->n_started--)
-        if (!rt->ports[rt->n_started - 1].closed)
-            rt->ports[rt->n_started - 1].def->stop(&rt->ports[rt->n_started - 1]);
-    for (; rt->n_opened > 0; rt->n_opened--)
-        if (!rt->ports[rt->n_opened - 1].closed)
-            rt->ports[rt->n_opened - 1].def->close(&rt->ports[rt->n_opened - 1]);
+    weir_runtime_close_ports(rt);
     for (uint32_t p = 0; p < rt->n_pools; p++) {
         for (uint32_t i = 0; i < rt->pools[p].n_stages; i++)
             free(rt->pools[p].stages[i].params);
@@ -745,9 +747,7 @@ void weir_runtime_free(struct weir_runtime *rt)
     weir_plan_free(rt->plan);
     weir_topology_free(rt->topology);
     free(rt->workers);
-    free(rt->stuck);
-    free(rt->seen_steps);
-    free(rt->seen_tsc);
+    free(rt->seen);
     free(rt->ports_told);
     free(rt->watches);
     free(rt->rings);

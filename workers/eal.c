@@ -46,17 +46,15 @@ static bool hugepages_suffice(const struct weir_plan *plan, bool say)
 {
     bool fine = true;
     for (uint32_t i = 0; i < plan->n_nodes; i++) {
-        int32_t node = plan->n_nodes == 1 ? -1 : plan->nodes[i].node;
-        size_t need = plan->nodes[i].bytes, have = weir_hugepages_free(node);
+        char command[512], where[32] = "";
+        size_t need = plan->nodes[i].bytes, have = weir_hugepages_look(plan, i, command, sizeof command);
         if (have >= need)
             continue;
         fine = false;
         if (!say)
             continue;
-        char command[512], where[32] = "";
-        weir_hugepages_command(node, need, have, weir_hugepages_reserved(node), command, sizeof command);
-        if (node >= 0)
-            snprintf(where, sizeof where, " on node %d", node);
+        if (plan->n_nodes > 1)
+            snprintf(where, sizeof where, " on node %d", plan->nodes[i].node);
         weir_log(WEIR_LOG_ERROR,
             "memory: hugepages: %zu MiB are needed%s, %zu MiB are free; reserve them with `%s`, or write "
             "`memory: auto`",

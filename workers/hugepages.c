@@ -47,19 +47,16 @@ size_t weir_hugepages_free(int32_t node)
     return bytes;
 }
 
-unsigned long weir_hugepages_reserved(int32_t node)
+size_t weir_hugepages_look(const struct weir_plan *plan, uint32_t node, char *command, size_t size)
 {
     char path[PATH_BYTES], number[PATH_BYTES + 64];
-    folder(node, path);
-    snprintf(number, sizeof number, "%s/hugepages-2048kB/nr_hugepages", path);
-    return read_number(number);
-}
-
-void weir_hugepages_command(
-    int32_t node, size_t need, size_t have, unsigned long reserved, char *text, size_t size)
-{
-    char path[PATH_BYTES];
+    bool here = plan->topology->here;
+    int32_t os_node = plan->n_nodes == 1 ? -1 : plan->nodes[node].node;
+    size_t need = plan->nodes[node].bytes, have = here ? weir_hugepages_free(os_node) : 0;
     size_t missing = need > have ? (need - have + WEIR_HUGEPAGE_BYTES - 1) / WEIR_HUGEPAGE_BYTES : 0;
-    folder(node, path);
-    snprintf(text, size, "echo %lu > %s/hugepages-2048kB/nr_hugepages", reserved + missing, path);
+    folder(os_node, path);
+    snprintf(number, sizeof number, "%s/hugepages-2048kB/nr_hugepages", path);
+    unsigned long reserved = here ? read_number(number) : 0; /* used ones too */
+    snprintf(command, size, "echo %lu > %s", reserved + missing, number);
+    return have;
 }

@@ -5,13 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "workers/plan.h"
+
 #define WEIR_HUGEPAGE_BYTES                                                                                  \
     ((size_t)2 << 20) /* what commands reserve; 1 GiB pages count where there are some */
 
 /* Free bytes over all page sizes. `node`: NUMA node, -1 = the whole machine. */
 size_t weir_hugepages_free(int32_t node);
 
-/* The command after which `need` bytes are free, if `have` are and `reserved` pages exist. */
-void weir_hugepages_command(
-    int32_t node, size_t need, size_t have, unsigned long reserved, char *text, size_t size);
-unsigned long weir_hugepages_reserved(int32_t node); /* pages of WEIR_HUGEPAGE_BYTES, used ones too */
+/* What is free for a node of a plan (of one with a single node: on the whole machine), and the command after which
+ * there is enough. Nothing is free on a machine that is not this one. */
+size_t weir_hugepages_look(const struct weir_plan *, uint32_t node, char *command, size_t size);

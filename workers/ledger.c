@@ -17,6 +17,14 @@ static_assert(WEIR_UNKNOWN == WEIR_SNAPSHOT_UNKNOWN, "one word for what a driver
 const char *const weir_worker_state_names[WEIR_WORKER_STATES] = {
     "starting", "running", "draining", "discarding", "ended"};
 
+uint64_t weir_named_value(const struct weir_named_count *counts, uint32_t n, const char *name)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (strcmp(counts[i].name, name) == 0)
+            return counts[i].value;
+    return 0;
+}
+
 /* ---- parts ---- */
 
 static void take_worker(const struct weir_runtime *rt, uint32_t i, struct weir_snapshot_worker *to)
@@ -27,7 +35,7 @@ static void take_worker(const struct weir_runtime *rt, uint32_t i, struct weir_s
         .lcore = w->lcore,
         .cpu = w->cpu,
         .shares_cpu = w->yields,
-        .stuck = rt->stuck[i],
+        .stuck = rt->seen[i].stuck,
         .state = weir_word_read(&w->state),
         .steps = weir_counter_read(&w->steps),
         .busy_tsc = weir_counter_read(&w->cycles[WEIR_STEP_BUSY]),
@@ -38,17 +46,9 @@ static void take_worker(const struct weir_runtime *rt, uint32_t i, struct weir_s
         .copied = weir_counter_read(&w->copied)};
 }
 
-static uint32_t count_names(const char *const *names, unsigned step)
-{
-    uint32_t n = 0;
-    while (names != NULL && names[n * step] != NULL)
-        n++;
-    return n;
-}
-
 static struct weir_named_count *take_drops(const struct weir_stage *s, uint32_t *n)
 {
-    *n = count_names(s->def->reasons, 1);
+    *n = weir_stage_count(s->def->reasons, 1);
     struct weir_named_count *drops = calloc(*n + 1, sizeof *drops);
     for (uint32_t i = 0; drops != NULL && i < *n; i++)
         drops[i] =
@@ -60,7 +60,8 @@ static struct weir_named_count *take_drops(const struct weir_stage *s, uint32_t 
 static struct weir_named_count *take_counts(
     const struct weir_runtime *rt, const struct weir_stage *s, uint32_t *n)
 {
-    uint32_t whole = count_names(s->def->counters, 2), of_class = count_names(s->def->class_counters, 2);
+    uint32_t whole = weir_stage_count(s->def->counters, 2),
+             of_class = weir_stage_count(s->def->class_counters, 2);
     *n = whole + of_class * rt->n_classes;
     struct weir_named_count *counts = calloc(*n + 1, sizeof *counts);
     for (uint32_t i = 0; counts != NULL && i < *n; i++) {
@@ -167,14 +168,6 @@ static bool add_drops(const struct weir_runtime *rt, struct weir_snapshot *s)
     return fine;
 }
 
-static uint64_t count_named(const struct weir_snapshot_stage *s, const char *name)
-{
-    for (uint32_t i = 0; i < s->n_counts; i++)
-        if (strcmp(s->counts[i].name, name) == 0)
-            return s->counts[i].value;
-    return 0;
-}
-
 /* The worst comes first: order broken or a packet twice; a gap is worth naming only where something is missing. */
 static char *violation_text(const struct weir_runtime *rt, const struct weir_sink_violation *v)
 {
@@ -210,11 +203,11 @@ static void add_sinks(struct weir_snapshot *s)
         if (!stage->consumes)
             continue;
         s->ledger.consumed += stage->out;
-        s->checked += count_named(stage, "checked");
-        s->unstamped += count_named(stage, "unstamped");
-        s->missing += count_named(stage, "missing");
-        s->reordered += count_named(stage, "reordered");
-        s->duplicated += count_named(stage, "duplicated");
+        s->checked += weir_named_value(stage->counts, stage->n_counts, "checked");
+        s->unstamped += weir_named_value(stage->counts, stage->n_counts, "unstamped");
+        s->missing += weir_named_value(stage->counts, stage->n_counts, "missing");
+        s->reordered += weir_named_value(stage->counts, stage->n_counts, "reordered");
+        s->duplicated += weir_named_value(stage->counts, stage->n_counts, "duplicated");
     }
 }
 

@@ -49,7 +49,7 @@ static enum weir_failure launch_workers(struct weir_runtime *rt)
 {
     for (; rt->n_launched < rt->n_workers; rt->n_launched++) {
         struct weir_worker *w = rt->workers[rt->n_launched];
-        rt->seen_tsc[rt->n_launched] = rt->start_tsc;
+        rt->seen[rt->n_launched].tsc = rt->start_tsc;
         w->closed_ports = rt->closed_ports;
         w->env.mute_ports = rt->closed_ports | rt->mute_ports;
         int result = rte_eal_remote_launch(weir_worker_run, w, w->lcore);
@@ -87,15 +87,15 @@ static void watch(struct weir_runtime *rt, uint32_t i, uint64_t now_tsc)
     const struct weir_worker *w = rt->workers[i];
     uint64_t steps = weir_counter_read(&w->steps);
     const char *pool = rt->pools[w->pool].config->name;
-    if (steps != rt->seen_steps[i] || weir_worker_ended(w)) {
-        if (rt->stuck[i])
+    if (steps != rt->seen[i].steps || weir_worker_ended(w)) {
+        if (rt->seen[i].stuck)
             weir_log(WEIR_LOG_NOTICE, "worker %u of %s goes on after %.1f s", w->index, pool,
-                (double)(now_tsc - rt->seen_tsc[i]) / (double)rt->tsc_hz);
-        rt->seen_steps[i] = steps;
-        rt->seen_tsc[i] = now_tsc;
-        rt->stuck[i] = false;
-    } else if (!rt->stuck[i] && now_tsc - rt->seen_tsc[i] > STUCK_AFTER_S * rt->tsc_hz) {
-        rt->stuck[i] = true;
+                (double)(now_tsc - rt->seen[i].tsc) / (double)rt->tsc_hz);
+        rt->seen[i].steps = steps;
+        rt->seen[i].tsc = now_tsc;
+        rt->seen[i].stuck = false;
+    } else if (!rt->seen[i].stuck && now_tsc - rt->seen[i].tsc > STUCK_AFTER_S * rt->tsc_hz) {
+        rt->seen[i].stuck = true;
         weir_log(WEIR_LOG_WARNING,
             "worker %u of %s (cpu %u) has not come back from a stage for %d s, holding %lu packets", w->index,
             pool, w->cpu, STUCK_AFTER_S, (unsigned long)weir_counter_read(&w->held));
@@ -161,7 +161,7 @@ static void abandon(struct weir_runtime *rt)
         const struct weir_worker *w = rt->workers[i];
         if (weir_worker_ended(w))
             continue;
-        rt->stuck[i] = true;
+        rt->seen[i].stuck = true;
         weir_log(WEIR_LOG_ERROR, "worker %u of %s (cpu %u) is stuck and is left behind", w->index,
             rt->pools[w->pool].config->name, w->cpu);
     }
@@ -228,15 +228,7 @@ void weir_runtime_finish(struct weir_runtime *rt)
     empty_rings(rt);
     weir_runtime_end_stages(rt);
     weir_ports_release(rt);
-    for (; rt->n_started > 0; rt->n_started--)
-        if (!rt->ports[rt->n_started - 1].closed)
-            rt->ports[rt->n_started - 1].def->stop(&rt->ports[rt->n_started - 1]);
-    for (; rt->n_opened > 0; rt->n_opened--) {
-        struct weir_port *port = &rt->ports[rt->n_opened - 1];
-        port->def->stats(port, &rt->port_stats[port->index]);
-        if (!port->closed)
-            port->def->close(port);
-    }
+    weir_runtime_close_ports(rt);
     count_packets_home(rt);
     rt->final = true;
     pthread_mutex_unlock(&rt->life);

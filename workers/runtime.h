@@ -60,6 +60,11 @@ struct weir_matrix_ring { /* one cell of the matrix between two pools */
     struct weir_ring *ring;
 };
 
+struct weir_worker_watch { /* lifecycle.c */
+    uint64_t steps, tsc;   /* last progress */
+    bool stuck;
+};
+
 struct weir_runtime {
     const struct weir_config *config;
     struct weir_port *ports; /* n_ports, aligned */
@@ -96,10 +101,9 @@ struct weir_runtime {
     uint64_t held_at_signal;
     bool deadline_passed;
     bool stages_ended;
-    bool final;                      /* all ended, ports closed, mbufs counted */
-    bool abandoned;                  /* a stuck worker was left behind */
-    bool *stuck;                     /* by worker */
-    uint64_t *seen_steps, *seen_tsc; /* by worker: last progress */
+    bool final;                     /* all ended, ports closed, mbufs counted */
+    bool abandoned;                 /* a stuck worker was left behind */
+    struct weir_worker_watch *seen; /* by worker */
     int64_t leaked;
     uint64_t kept;
 };
@@ -121,6 +125,8 @@ struct weir_runtime *weir_runtime_new(const struct weir_config *, const char *to
 enum weir_failure weir_runtime_build(struct weir_runtime *);
 /* All workers have ended: so do the stages. A second call has no effect. */
 void weir_runtime_end_stages(struct weir_runtime *);
+/* Stop and close them all, and keep what they counted. A second call has no effect. */
+void weir_runtime_close_ports(struct weir_runtime *);
 void weir_runtime_free(struct weir_runtime *);
 
 /* lifecycle.c. After a failed start nothing runs any more. */

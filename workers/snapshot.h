@@ -19,6 +19,9 @@ struct weir_named_count {
     const char *of; /* the class it counts, NULL = all */
 };
 
+/* The first of that name; 0 = there is none. */
+uint64_t weir_named_value(const struct weir_named_count *, uint32_t n, const char *name);
+
 struct weir_snapshot_port {
     const char *name, *kind;
     const char *condition;             /* `up`, `down`, `gone` */
