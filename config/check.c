@@ -123,8 +123,7 @@ static void check_workers(const struct weir_draft *d, uint32_t i)
         if (pool->workers > pool->n_from)
             weir_complain(d->complaints, v->place,
                 "pool `%s` has %u workers for %u port%s, and a port is polled by one; allowed: 1 .. %u; put "
-                "the work in a "
-                "second pool with `shard-by: flow` and more workers",
+                "the work in a second pool with `shard-by: flow` and more workers",
                 pool->name, pool->workers, pool->n_from, pool->n_from == 1 ? "" : "s", pool->n_from);
         return;
     }
@@ -443,8 +442,7 @@ static void complain_unknown(const struct weir_draft *d, struct weir_place place
 {
     FILE *to = weir_complaint_begin(d->complaints, place);
     fprintf(to,
-        "`%s` needs the %s of each packet, which nothing before it has found%s; put one of these before "
-        "it: ",
+        "`%s` needs the %s of each packet, which nothing before it has found%s; put one of these before it: ",
         what, fact_names[fact], where);
     write_stages(d, fact, to);
     weir_complaint_end(d->complaints);
@@ -525,8 +523,7 @@ static void check_classes_used(const struct weir_draft *d)
         } else if (class->values != NULL && class->values[WEIR_CLASS_RATE].number != 0 && !limited) {
             weir_complain(d->complaints, class->values[WEIR_CLASS_RATE].place,
                 "class `%s` has a rate that nothing holds it to; put `admit: {per: class}` behind the stage "
-                "that "
-                "finds it, or remove the rate",
+                "that finds it, or remove the rate",
                 class->name);
         }
     }
@@ -551,8 +548,7 @@ static void check_way_back(const struct weir_draft *d, uint32_t i, const struct 
         if ((pool_at(d, i)->reach >> p & 1) != 0 && port->kind != NULL && port->kind->receive_only)
             weir_complain(d->complaints, s->place,
                 "`%s` sends packets of port `%s` back, which is a `%s` and cannot transmit; end in another "
-                "stage, or "
-                "keep its packets from here",
+                "stage, or keep its packets from here",
                 s->table->name, port->name, port->kind->name);
     }
 }
@@ -585,8 +581,7 @@ static void check_order(const struct weir_draft *d, uint32_t i)
         const struct weir_config_pool *where = pool_at(d, (uint32_t)reorders);
         weir_complain(d->complaints, needed->place,
             "`%s: %s` needs the packets of a flow in order, and pool `%s` has %u workers without shards; "
-            "write "
-            "`shard-by: flow` or `workers: 1` there, or leave it out",
+            "write `shard-by: flow` or `workers: 1` there, or leave it out",
             row->key, needed->text, where->name, where->workers);
     }
 }

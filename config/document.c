@@ -137,8 +137,7 @@ void weir_config_document(const struct weir_vocabulary *vocabulary, FILE *to)
     write_tables("Port kind", vocabulary->port_kinds, to);
     fprintf(to,
         "\n## Classes\n\n`classes: [{NAME: {match: …}}, …]`; the first that matches is the class of a "
-        "packet, and "
-        "what none matches is\n`other`. A stage `classify` finds the class. Up to %d classes.\n",
+        "packet, and what none matches is\n`other`. A stage `classify` finds the class. Up to %d classes.\n",
         WEIR_CLASSES_LIMIT);
     write_rows(weir_class_rows, to);
     fputs(WEIR_CLASSES, to);

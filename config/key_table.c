@@ -42,8 +42,7 @@ const struct weir_key_row weir_top_rows[] = {
         .type = WEIR_TYPE_CPUS,
         .unset = "auto",
         .help = "CPUs that workers may use. auto: a CPU of each core that the process may use. A list that "
-                "names SMT "
-                "siblings allows them."},
+                "names SMT siblings allows them."},
     [WEIR_TOP_PORTS] = {.key = "ports",
         .type = WEIR_TYPE_MAP,
         .help = "Where packets enter and leave, by name."},
@@ -87,9 +86,8 @@ const struct weir_key_row weir_port_rows[] = {
     [WEIR_PORT_LINK_FOLLOWS] = {.key = "link-follows",
         .type = WEIR_TYPE_STRING,
         .optional = true,
-        .help =
-            "Name of a port: while its link is down, or its device is gone, weir takes this one's link down, "
-            "so that whoever is behind it sees it. Two may follow each other."},
+        .help = "Name of a port: while its link is down, or its device is gone, weir takes this one's link "
+                "down, so that whoever is behind it sees it. Two may follow each other."},
     [WEIR_PORT_MTU] = {.key = "mtu",
         .type = WEIR_TYPE_BYTES,
         .optional = true,
@@ -120,17 +118,15 @@ const struct weir_key_row weir_pool_rows[] = {
         .optional = true,
         .words = on_full_words,
         .reload = true,
-        .help =
-            "When the inbox is full. block: who feeds it stops receiving, nothing is lost here. drop: the "
-            "arriving packet is dropped, counted. Mandatory if pools feed the pool, else forbidden."},
+        .help = "When the inbox is full. block: who feeds it stops receiving, nothing is lost here. drop: "
+                "the arriving packet is dropped, counted. Mandatory if pools feed the pool, else forbidden."},
     [WEIR_POOL_DEPTH] = {.key = "depth",
         .type = WEIR_TYPE_COUNT,
         .unset = "1024",
         .min = 64,
         .max = 1 << 20,
-        .help =
-            "Packets that each ring of the inbox holds, a power of two; one ring joins each worker to each "
-            "that feeds it. Forbidden if ports feed the pool."},
+        .help = "Packets that each ring of the inbox holds, a power of two; one ring joins each worker to "
+                "each that feeds it. Forbidden if ports feed the pool."},
     [WEIR_POOL_WORKERS] = {.key = "workers",
         .type = WEIR_TYPE_WORKERS,
         .unset = "1",
@@ -147,8 +143,7 @@ const struct weir_key_row weir_pool_rows[] = {
         .type = WEIR_TYPE_CLASSES,
         .optional = true,
         .help = "Classes that come to this pool, where several share one that feeds them; not written: all "
-                "that no "
-                "other takes."},
+                "that no other takes."},
     {.key = "deadline", .type = WEIR_TYPE_DURATION, .help = "Drop packets that are older.", .not_yet = later},
     {.key = NULL},
 };
@@ -167,9 +162,8 @@ const struct weir_key_row weir_class_rows[] = {
         .type = WEIR_TYPE_COUNT,
         .unset = "4",
         .max = 7,
-        .help =
-            "0 is control, which is never shed, 7 is shed first; `other` has 7. Only `on-full: shed` of a "
-            "later version reads it."},
+        .help = "0 is control, which is never shed, 7 is shed first; `other` has 7. Only `on-full: shed` of "
+                "a later version reads it."},
     [WEIR_CLASS_RATE] = {.key = "rate",
         .type = WEIR_TYPE_RATE,
         .unset = "max",

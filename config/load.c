@@ -262,6 +262,15 @@ static struct weir_value *load_values(struct loader *l, const struct weir_key_ro
     return values;
 }
 
+/* What only another folder can check. */
+static void check_text(struct loader *l, bool (*check)(const char *, FILE *), const struct weir_value *value)
+{
+    if (!value->set || check == NULL)
+        return;
+    check(value->text, weir_complaint_begin(l->draft.complaints, value->place));
+    weir_complaint_end(l->draft.complaints);
+}
+
 /* NULL after a complaint. */
 static struct weir_value *load_map(
     struct loader *l, int map, const struct subject *s, const struct weir_key_row *rows, int **found)
@@ -430,14 +439,8 @@ static void load_class(struct loader *l, struct weir_config_class *class, int it
     const struct subject s = {"class", class->name, class->place};
     int *found;
     class->values = load_map(l, pairs.start->value, &s, weir_class_rows, &found);
-    if (class->values == NULL)
-        return;
-    const struct weir_value *match = &class->values[WEIR_CLASS_MATCH];
-    if (match->set && l->draft.vocabulary->check_match != NULL) {
-        l->draft.vocabulary->check_match(
-            match->text, weir_complaint_begin(l->draft.complaints, match->place));
-        weir_complaint_end(l->draft.complaints);
-    }
+    if (class->values != NULL)
+        check_text(l, l->draft.vocabulary->check_match, &class->values[WEIR_CLASS_MATCH]);
 }
 
 static void load_classes(struct loader *l, int list)
@@ -500,21 +503,12 @@ static void load_kind(
         load_value(l, row, text_at(l, index), place_at(l, index), &value);
         port->text = value.text;
         port->text_place = value.place;
-        if (value.set && port->kind->check != NULL) {
-            port->kind->check(value.text, weir_complaint_begin(l->draft.complaints, value.place));
-            weir_complaint_end(l->draft.complaints);
-        }
+        check_text(l, port->kind->check, &value);
         return;
     }
     const struct subject s = {port->kind->name, NULL, place_at(l, index)};
     int *found;
     port->values = load_map(l, index, &s, port->kind->rows, &found);
-}
-
-static void load_follows(struct loader *l, struct weir_config_port *port, int index)
-{
-    const struct weir_value *v = &port->keys[WEIR_PORT_LINK_FOLLOWS];
-    port->follows = v->set ? find_at(l, index, PORT) : -1;
 }
 
 static void load_port(struct loader *l, struct weir_config_port *port, int map)
@@ -538,7 +532,8 @@ static void load_port(struct loader *l, struct weir_config_port *port, int map)
         load_kind(l, port, &rows[i], found[i]);
     }
     port->keys = load_values(l, weir_port_rows, found + n_kinds);
-    load_follows(l, port, found[n_kinds + WEIR_PORT_LINK_FOLLOWS]);
+    if (port->keys[WEIR_PORT_LINK_FOLLOWS].set)
+        port->follows = find_at(l, found[n_kinds + WEIR_PORT_LINK_FOLLOWS], PORT);
     if (port->kind == NULL && before == l->draft.complaints->n + l->draft.complaints->more) {
         FILE *to = weir_complaint_begin(l->draft.complaints, s.place);
         fprintf(to, "%s has no kind", SUBJECT(&s));
