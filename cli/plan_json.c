@@ -183,9 +183,8 @@ bool weir_plan_draw(const struct weir_runtime *rt, const char *svg)
     if (to != NULL) {
         snprintf(command, sizeof command,
             "draw=$(command -v lstopo-no-graphics || command -v lstopo) && exec \"$draw\" --if xml -i %s "
-            "--of nativesvg "
-            "--no-factorize --no-icaches --no-useless-caches --no-default-legend --append-legend 'weir plan: "
-            "%s; a color a pool, grey where everything else runs' -",
+            "--of nativesvg --no-factorize --no-icaches --no-useless-caches --no-default-legend "
+            "--append-legend 'weir plan: %s; a color a pool, grey where everything else runs' -",
             file, rt->config->name);
         FILE *from = popen(command, "re");
         bool copied = from != NULL && copy_picture(from, to);
@@ -193,8 +192,8 @@ bool weir_plan_draw(const struct weir_runtime *rt, const char *svg)
         drawn &= to == stdout || fclose(to) == 0;
         if (!drawn)
             fprintf(stderr,
-                "weir plan: %s was not drawn; it needs `lstopo`, in Debian's package hwloc-nox or hwloc, "
-                "and room on the disk\n",
+                "weir plan: %s was not drawn; it needs `lstopo`, in Debian's package hwloc-nox or hwloc, and "
+                "room on the disk\n",
                 svg);
     }
     if (fd >= 0)

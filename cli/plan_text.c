@@ -108,12 +108,6 @@ static void write_tenants(const struct weir_plan *plan, const struct weir_cpu *c
         snprintf(text + n, size - n, "%sisolated", n == 0 ? "" : ", ");
 }
 
-static int compare(const void *left, const void *right)
-{
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    return (a > b) - (a < b);
-}
-
 /* `CPUs 0-3,8`, to be freed. */
 static char *cpus_text(uint32_t *cpus, uint32_t n)
 {
@@ -122,7 +116,7 @@ static char *cpus_text(uint32_t *cpus, uint32_t n)
     FILE *to = open_memstream(&text, &size);
     if (to == NULL)
         abort(); /* a few bytes in a program that only prints */
-    qsort(cpus, n, sizeof *cpus, compare);
+    qsort(cpus, n, sizeof *cpus, weir_compare_cpus);
     fputs(n == 1 ? "CPU " : "CPUs ", to);
     write_cpus(to, cpus, n);
     fclose(to);

@@ -48,13 +48,12 @@ const struct weir_option weir_run_options[] = {
     {.name = NULL},
 };
 static const char usage[] = "usage: weir run [OPTION]… FILE        (FILE `-` reads standard input)\n";
-static const char notes[] =
-    "SIGTERM, SIGINT or SIGHUP drains; a second one drops what is still held. The certificate goes to "
-    "standard\n"
-    "output, everything else to standard error.\n"
-    "exit: 0 fine, 64 usage, 65 bad data, 69 port unavailable, 70 lost, leaked or out of order, 71 system or "
-    "disk,\n"
-    "      75 drain deadline passed, 77 no permission, 78 configuration\n";
+static const char notes[] = "SIGTERM, SIGINT or SIGHUP drains; a second one drops what is still held. The "
+                            "certificate goes to standard\n"
+                            "output, everything else to standard error.\n"
+                            "exit: 0 fine, 64 usage, 65 bad data, 69 port unavailable, 70 lost, leaked or "
+                            "out of order, 71 system or disk,\n"
+                            "      75 drain deadline passed, 77 no permission, 78 configuration\n";
 
 static bool parse_seconds(const char *text, int *ms)
 {
@@ -129,8 +128,8 @@ static struct weir_http *serve(
     *failed = WEIR_FINE;
     if (config->listen != NULL && strcmp(config->listen, "off") == 0)
         return NULL;
-    struct weir_http *http =
-        weir_http_start(config->listen_set ? config->listen : DEFAULT_LISTEN, &source, error, sizeof error);
+    const char *listen = config->listen_set ? config->listen : DEFAULT_LISTEN;
+    struct weir_http *http = weir_http_start(listen, &source, error, sizeof error);
     if (http == NULL && errno == EADDRINUSE && !config->listen_set)
         http = weir_http_start(ANY_PORT_LISTEN, &source, error, sizeof error);
     if (http == NULL) {
@@ -138,7 +137,6 @@ static struct weir_http *serve(
         weir_log(WEIR_LOG_ERROR, "%s", error);
         return NULL;
     }
-    const char *listen = config->listen_set ? config->listen : DEFAULT_LISTEN;
     weir_log(WEIR_LOG_NOTICE, "metrics at http://%.*s:%u/metrics", (int)(strrchr(listen, ':') - listen),
         listen, weir_http_port(http));
     return http;

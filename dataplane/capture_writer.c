@@ -43,8 +43,6 @@ struct weir_capture {
     struct weir_capture_plan plan;
     const struct format *format;
     FILE *file;
-    pcap_t *pcap; /* the format pcap only, as the next */
-    pcap_dumper_t *dumper;
     uint64_t bytes;    /* of the file, all records whole */
     bool full, failed; /* nothing more is written */
     uint64_t anchor_tsc;
@@ -58,22 +56,6 @@ struct weir_capture {
 };
 
 /* ---- formats: all words in our own byte order, which both tell ---- */
-
-static void pcap_record(struct weir_capture *c, const struct record *r)
-{
-    /* With nanoseconds, which is what the file's header says, tv_usec counts them. */
-    const struct pcap_pkthdr header = {.ts = {.tv_sec = r->ns / NS_A_SECOND, .tv_usec = r->ns % NS_A_SECOND},
-        .caplen = r->captured,
-        .len = r->length};
-    pcap_dump((u_char *)c->dumper, &header, r->frame);
-}
-
-static bool pcap_begin(struct weir_capture *c)
-{
-    c->pcap = pcap_open_dead_with_tstamp_precision(DLT_EN10MB, (int)c->plan.snap, PCAP_TSTAMP_PRECISION_NANO);
-    c->dumper = c->pcap == NULL ? NULL : pcap_dump_fopen(c->pcap, c->file);
-    return c->dumper != NULL;
-}
 
 static uint32_t padded(uint32_t n)
 {
@@ -94,6 +76,23 @@ static void put_option(FILE *to, uint16_t code, const void *value, uint16_t n)
     put(to, value, n);
 }
 
+static void pcap_begin(struct weir_capture *c)
+{
+    const uint16_t version[] = {2, 4};
+    const uint32_t magic = 0xa1b23c4d /* nanoseconds */, rest[] = {0, 0, c->plan.snap, DLT_EN10MB};
+    put(c->file, &magic, sizeof magic);
+    put(c->file, version, sizeof version);
+    put(c->file, rest, sizeof rest);
+}
+
+static void pcap_record(struct weir_capture *c, const struct record *r)
+{
+    const uint32_t head[] = {
+        (uint32_t)(r->ns / NS_A_SECOND), (uint32_t)(r->ns % NS_A_SECOND), r->captured, r->length};
+    put(c->file, head, sizeof head);
+    fwrite(r->frame, r->captured, 1, c->file);
+}
+
 static void pcapng_record(struct weir_capture *c, const struct record *r)
 {
     uint64_t ns = (uint64_t)r->ns;
@@ -105,7 +104,7 @@ static void pcapng_record(struct weir_capture *c, const struct record *r)
 }
 
 /* A section, and each port as an interface of its own index. */
-static bool pcapng_begin(struct weir_capture *c)
+static void pcapng_begin(struct weir_capture *c)
 {
     const uint32_t section[] = {0x0a0d0d0a, 28, 0x1a2b3c4d, 1 /* version 1.0 */, ~0u, ~0u, 28};
     const uint8_t nanoseconds = 9;
@@ -121,13 +120,12 @@ static bool pcapng_begin(struct weir_capture *c)
         put_option(c->file, 0, "", 0);
         put(c->file, &bytes, sizeof bytes);
     }
-    return true;
 }
 
 static const struct format {
     uint32_t around;
     bool pads;
-    bool (*begin)(struct weir_capture *);
+    void (*begin)(struct weir_capture *);
     void (*record)(struct weir_capture *, const struct record *);
 } formats[] = {
     [WEIR_CAPTURE_PCAP] = {PCAP_AROUND, false, pcap_begin, pcap_record},
@@ -289,8 +287,11 @@ int weir_capture_open(
     if (result == 0 &&
         (c->flat == NULL || c->file == NULL || setvbuf(c->file, NULL, _IOFBF, BUFFER_BYTES) != 0))
         result = refuse(ENOMEM, error, error_size, "no memory to write %s", plan->file);
-    if (result == 0 && (!c->format->begin(c) || fflush(c->file) != 0))
-        result = refuse(errno, error, error_size, "cannot write %s: %s", plan->file, strerror(errno));
+    if (result == 0) {
+        c->format->begin(c);
+        if (fflush(c->file) != 0 || ferror(c->file))
+            result = refuse(errno, error, error_size, "cannot write %s: %s", plan->file, strerror(errno));
+    }
     if (result == 0)
         c->bytes = (uint64_t)ftell(c->file);
     else if (c->file == NULL && fd >= 0)
@@ -319,12 +320,8 @@ void weir_capture_close(struct weir_capture *c)
     weir_word_publish(&c->stop, 1);
     if (c->runs)
         pthread_join(c->thread, NULL);
-    if (c->dumper != NULL)
-        pcap_dump_close(c->dumper); /* and with it the file */
-    else if (c->file != NULL)
+    if (c->file != NULL)
         fclose(c->file);
-    if (c->pcap != NULL)
-        pcap_close(c->pcap);
     free(c->flat);
     free(c);
 }

@@ -250,8 +250,7 @@ static uint32_t mbufs_held(const void *)
 const struct weir_port_def weir_port_file = {
     .kind = "file",
     .help = "replays a capture file (pcap or pcapng, Ethernet) once; frames of other link types and a "
-            "damaged tail are left out, "
-            "and counted as missed",
+            "damaged tail are left out, and counted as missed",
     .instead = "the stage `write` writes captures",
     .open = open_file,
     .start = start,

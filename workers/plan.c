@@ -224,7 +224,7 @@ static void place_control(struct weir_plan *plan, const struct choice *c)
     }
 }
 
-static int compare_cpus(const void *left, const void *right)
+int weir_compare_cpus(const void *left, const void *right)
 {
     uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
     return (a > b) - (a < b);
@@ -296,7 +296,7 @@ static bool place(struct weir_plan *plan)
         fine &= w->why != NULL;
     }
     place_control(plan, &c);
-    qsort(plan->control_cpus, plan->n_control_cpus, sizeof *plan->control_cpus, compare_cpus);
+    qsort(plan->control_cpus, plan->n_control_cpus, sizeof *plan->control_cpus, weir_compare_cpus);
     free(c.load);
     return fine;
 }

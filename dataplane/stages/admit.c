@@ -38,18 +38,17 @@ static const struct weir_param admit_param_table[] = {
         .type = WEIR_PARAM_RATE,
         .offset = offsetof(struct admit_params, rate),
         .only_with = {"per", "port"},
-        .help =
-            "Layer-2 bits per second without the FCS, or packets per second; max = no limit. Required with "
-            "`per: port`; with `per: class` each class says its own."},
+        .help = "Layer-2 bits per second without the FCS, or packets per second; max = no limit. Required "
+                "with `per: port`; with `per: class` each class says its own."},
     {.key = "burst",
         .type = WEIR_PARAM_BYTES,
         .offset = offsetof(struct admit_params, burst),
         .only_with = {"per", "port"},
         .unset = "0",
         .max = UINT64_C(1) << 30,
-        .help = "How much may come at once after a pause; 0 = 5 ms of the rate, at least 64KiB. A frame "
-                "longer than this never passes. For a rate in packets: one packet per 64 bytes of it, at "
-                "least 32."},
+        .help =
+            "How much may come at once after a pause; 0 = 5 ms of the rate, at least 64KiB. A frame longer "
+            "than this never passes. For a rate in packets: one packet per 64 bytes of it, at least 32."},
     {0},
 };
 

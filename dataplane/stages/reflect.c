@@ -25,9 +25,8 @@ static const struct weir_param reflect_param_table[] = {
         .offset = offsetof(struct reflect_params, swap),
         .unset = "mac",
         .words = swap_words,
-        .help =
-            "mac: the two MAC addresses. mac-ip-ports: the addresses of IPv4 and IPv6, too, and the ports of "
-            "TCP, UDP and SCTP where they follow at once and in the first segment."},
+        .help = "mac: the two MAC addresses. mac-ip-ports: the addresses of IPv4 and IPv6, too, and the "
+                "ports of TCP, UDP and SCTP where they follow at once and in the first segment."},
     {0},
 };
 

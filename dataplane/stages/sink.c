@@ -27,8 +27,7 @@ static const struct weir_param sink_param_table[] = {
         .words = check_words,
         .needs_order = "order",
         .help = "order: read the stamps of generator ports and count what is missing, reordered, duplicated. "
-                "Needs "
-                "one worker or a sharded inbox."},
+                "Needs one worker or a sharded inbox."},
     {0},
 };
 

@@ -31,8 +31,7 @@ static const struct weir_param write_param_table[] = {
         .unset = "by-name",
         .words = format_words,
         .help = "by-name: pcapng where the file ends in .pcapng, else pcap. Both with nanoseconds; pcapng "
-                "also says "
-                "through which port a packet came."},
+                "also says through which port a packet came."},
     {.key = "snap",
         .type = WEIR_PARAM_BYTES,
         .offset = offsetof(struct write_params, snap),
@@ -45,8 +44,7 @@ static const struct weir_param write_param_table[] = {
         .offset = offsetof(struct write_params, limit_bytes),
         .unset = "0",
         .help = "How long the file may become; 0 = no limit. From the first packet that would pass it on, "
-                "packets are "
-                "counted as over_limit and not written."},
+                "packets are counted as over_limit and not written."},
     {.key = "queue",
         .type = WEIR_PARAM_COUNT,
         .offset = offsetof(struct write_params, queue),
@@ -54,8 +52,7 @@ static const struct weir_param write_param_table[] = {
         .min = 64,
         .max = 1 << 20,
         .help = "How many packets of each worker may wait for the disk, rounded up to a power of two. With "
-                "more, the "
-                "newest are counted as not_written: a slow disk never holds up the pipeline."},
+                "more, the newest are counted as not_written: a slow disk never holds up the pipeline."},
     {0},
 };
 
@@ -195,10 +192,8 @@ static bool write_trouble(const struct weir_stage *s, char *text, size_t size)
 const struct weir_stage_def weir_stage_write = {
     .name = "write",
     .help = "Write packets to a capture file, pcap or pcapng. Their time is when this pool took them: in a "
-            "pool fed by "
-            "ports, when they were received. Packets of several workers stand in the order in which the "
-            "writer met "
-            "them.",
+            "pool fed by ports, when they were received. Packets of several workers stand in the order in "
+            "which the writer met them.",
     .params = write_param_table,
     .params_size = sizeof(struct write_params),
     .counters = write_counters,
