@@ -122,7 +122,8 @@ class Run:
 
     def model(self, variant):
         limit = MODEL_LIMIT_S * (LONG_FACTOR if self.given.long else 1)
-        self.suite("model", variant, unittest_of(os.path.join(ROOT, "tests", "model", "test_model.py")), limit, written)
+        for name, file in (("model", "test_model.py"), ("handover", "handover.py")):
+            self.suite(name, variant, unittest_of(os.path.join(ROOT, "tests", "model", file)), limit, written)
 
     def fuzz(self, variant):
         self.suite("fuzz", variant, unittest_of(os.path.join(ROOT, "tests", "fuzz", "test_fuzz.py")),
