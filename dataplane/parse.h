@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One frame in, its flow out: key, hash and whether its headers can be believed.
  *
- * Understood: Ethernet, up to WEIR_PARSE_TAGS VLAN tags (0x8100, 0x88a8, 0x9100), IPv4 with options and
- * fragments, IPv6 with up to WEIR_PARSE_EXTENSIONS extension headers and fragments, the ports of TCP, UDP
- * and SCTP. Everything else that Ethernet carries is WEIR_KEY_L2.
+ * Understood: Ethernet, up to WEIR_PARSE_TAGS VLAN tags (0x8100, 0x88a8, 0x9100), PPPoE, up to WEIR_PARSE_LABELS
+ * labels of MPLS, ARP; IPv4 with options and fragments, IPv6 with up to WEIR_PARSE_EXTENSIONS extension headers and
+ * fragments; the ports of TCP, UDP and SCTP, the headers of ICMP, IGMP, GRE, ESP and AH; on demand what is inside of
+ * GRE, VXLAN, GENEVE, GTP-U and IP in IP. Everything else that Ethernet carries is WEIR_KEY_L2.
  *
- * Not verified: checksums. They cost a pass over the header, network cards do it, and a box that is
+ * Checksums are verified on demand only. They cost a pass over the packet, network cards do it, and a box that is
  * transparent on the wire leaves a damaged packet to the host that it is meant for.
  *
- * Source: RFC 791, 8200, 2675, 6946, 9293, 768, 9260; IEEE 802.1Q. */
+ * Source: RFC 791, 792, 826, 1112, 2516, 2675, 2784, 2890, 3032, 4302, 4303, 4443, 6946, 7348, 768, 8200, 8926, 9260,
+ * 9293; IEEE 802.1Q; 3GPP TS 29.281. */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -23,34 +26,63 @@ extern "C" {
 #endif
 
 #define WEIR_PARSE_TAGS 4
+#define WEIR_PARSE_LABELS 8
 #define WEIR_PARSE_EXTENSIONS 8
 
-/* Why a frame is invalid. The rows from IP_VERSION on are of frames that claim to be IP. */
-#define WEIR_PARSE_REASONS(row)                                                                              \
-    row(FRAME_SHORT, "frame_short")                         /* less than an Ethernet header */               \
-        row(VLAN_HEADER_SHORT, "vlan_header_short")         /* ends inside a tag */                          \
-        row(VLAN_TOO_DEEP, "vlan_too_deep")                 /* more than WEIR_PARSE_TAGS tags */             \
-        row(LINK_BEYOND_CAPTURE, "link_beyond_capture")     /* cut capture: the tags are not in it */        \
-        row(IP_VERSION, "ip_version")                       /* disagrees with the EtherType */               \
-        row(HEADER_BEYOND_CAPTURE, "header_beyond_capture") /* cut capture: the headers are not in it */     \
-        row(IPV4_HEADER_SHORT, "ipv4_header_short")         /* the frame ends inside the header */           \
-        row(IHL_SHORT, "ihl_short")                         /* header length below 20 */                     \
-        row(IHL_BEYOND_FRAME, "ihl_beyond_frame")           /* options beyond the frame */                   \
-        row(TOTAL_LENGTH_SHORT, "total_length_short")       /* below the header length */                    \
-        row(TOTAL_LENGTH_BEYOND_FRAME, "total_length_beyond_frame") /* above what the frame holds */         \
-        row(IPV6_HEADER_SHORT, "ipv6_header_short")                 /* the frame ends inside the header */   \
-        row(PAYLOAD_LENGTH_BEYOND_FRAME, "payload_length_beyond_frame")                                      \
-            row(EXT_HEADER_SHORT, "ext_header_short") /* an extension header beyond the payload */           \
-        row(EXT_CHAIN_TOO_LONG, "ext_chain_too_long") /* more than WEIR_PARSE_EXTENSIONS headers */          \
-        row(TCP_HEADER_SHORT, "tcp_header_short")                                                            \
-            row(DOFF_LIES, "doff_lies") /* data offset below 20 or beyond the packet */                      \
-        row(UDP_HEADER_SHORT, "udp_header_short") row(UDP_LENGTH_SHORT, "udp_length_short") /* below 8 */    \
-        row(UDP_LENGTH_BEYOND_PACKET, "udp_length_beyond_packet")                                            \
-            row(SCTP_HEADER_SHORT, "sctp_header_short")
+/* Why a frame is invalid, what is done with it unless told otherwise, and in words. The rows from IP_VERSION on are of
+ * frames that claim to be IP. */
+/* clang-format off */
+#define WEIR_PARSE_REASONS(row)                                                                                        \
+    row(FRAME_SHORT, "frame_short", "drop", "Shorter than an Ethernet header.")                                        \
+    row(VLAN_HEADER_SHORT, "vlan_header_short", "drop", "Ends inside a VLAN tag.")                                     \
+    row(VLAN_TOO_DEEP, "vlan_too_deep", "drop", "More than 4 VLAN tags.")                                              \
+    row(LINK_BEYOND_CAPTURE, "link_beyond_capture", "drop", "A capture cut it off in front of layer 3.")               \
+    row(MPLS_HEADER_SHORT, "mpls_header_short", "drop", "Ends inside the label stack of MPLS.")                        \
+    row(MPLS_TOO_DEEP, "mpls_too_deep", "drop", "More than 8 labels of MPLS.")                                         \
+    row(PPPOE_HEADER_SHORT, "pppoe_header_short", "drop", "Ends inside the header of PPPoE.")                          \
+    row(PPPOE_VERSION, "pppoe_version", "drop", "Version and type of PPPoE are not 1 and 1.")                          \
+    row(PPPOE_LENGTH_SHORT, "pppoe_length_short", "drop", "PPPoE has no room for the protocol that it carries.")       \
+    row(PPPOE_LENGTH_BEYOND_FRAME, "pppoe_length_beyond_frame", "drop", "PPPoE claims more than the frame holds.")     \
+    row(ARP_HEADER_SHORT, "arp_header_short", "drop", "Ends inside the header of ARP.")                                \
+    row(ARP_ADDRESS_LENGTH, "arp_address_length", "drop", "ARP with Ethernet or IPv4 addresses of another length.")    \
+    row(ARP_ADDRESSES_BEYOND_FRAME, "arp_addresses_beyond_frame", "drop", "ARP ends inside its addresses.")            \
+    row(IP_VERSION, "ip_version", "drop", "The version of IP is not that of the EtherType.")                           \
+    row(HEADER_BEYOND_CAPTURE, "header_beyond_capture", "drop", "A capture cut it off inside its headers.")            \
+    row(IPV4_HEADER_SHORT, "ipv4_header_short", "drop", "Ends inside the IPv4 header.")                                \
+    row(IHL_SHORT, "ihl_short", "drop", "Length of the IPv4 header below 20.")                                         \
+    row(IHL_BEYOND_FRAME, "ihl_beyond_frame", "drop", "IPv4 options beyond the frame.")                                \
+    row(TOTAL_LENGTH_SHORT, "total_length_short", "drop", "Total length below that of the IPv4 header.")               \
+    row(TOTAL_LENGTH_BEYOND_FRAME, "total_length_beyond_frame", "drop", "IPv4 claims more than the frame holds.")      \
+    row(IPV4_OPTIONS_LIE, "ipv4_options_lie", "drop", "An IPv4 option that does not fit the header.")                  \
+    row(IPV6_HEADER_SHORT, "ipv6_header_short", "drop", "Ends inside the IPv6 header.")                                \
+    row(PAYLOAD_LENGTH_BEYOND_FRAME, "payload_length_beyond_frame", "drop", "IPv6 claims more than the frame holds.")  \
+    row(EXT_HEADER_SHORT, "ext_header_short", "drop", "Ends inside an extension header.")                              \
+    row(EXT_CHAIN_TOO_LONG, "ext_chain_too_long", "drop", "More than 8 extension headers.")                            \
+    row(EXT_HOP_BY_HOP_LATE, "ext_hop_by_hop_late", "drop", "Hop-by-hop options that are not the first extension.")    \
+    row(EXT_OPTIONS_LIE, "ext_options_lie", "drop", "An IPv6 option that does not fit its extension header.")          \
+    row(FRAGMENT_EMPTY, "fragment_empty", "drop", "A fragment of nothing.")                                            \
+    row(FRAGMENT_UNALIGNED, "fragment_unaligned", "drop", "Not the last fragment, and no multiple of 8 bytes.")        \
+    row(FRAGMENT_BEYOND_64K, "fragment_beyond_64k", "drop", "A fragment whose packet would pass 65535 bytes.")         \
+    row(AH_HEADER_SHORT, "ah_header_short", "drop", "Ends inside an authentication header.")                           \
+    row(AH_LENGTH_LIES, "ah_length_lies", "drop", "Length of an authentication header below 12 or beyond the packet.") \
+    row(ESP_HEADER_SHORT, "esp_header_short", "drop", "Ends inside the ESP header.")                                   \
+    row(TCP_HEADER_SHORT, "tcp_header_short", "drop", "Ends inside the TCP header.")                                   \
+    row(DOFF_LIES, "doff_lies", "drop", "Data offset of TCP below 20 or beyond the packet.")                           \
+    row(UDP_HEADER_SHORT, "udp_header_short", "drop", "Ends inside the UDP header.")                                   \
+    row(UDP_LENGTH_SHORT, "udp_length_short", "drop", "UDP length below 8.")                                           \
+    row(UDP_LENGTH_BEYOND_PACKET, "udp_length_beyond_packet", "drop", "UDP claims more than the packet holds.")        \
+    row(SCTP_HEADER_SHORT, "sctp_header_short", "drop", "Ends inside the SCTP header.")                                \
+    row(ICMP_HEADER_SHORT, "icmp_header_short", "drop", "Ends inside the ICMP header.")                                \
+    row(ICMP6_HEADER_SHORT, "icmp6_header_short", "drop", "Ends inside the ICMPv6 header.")                            \
+    row(IGMP_HEADER_SHORT, "igmp_header_short", "drop", "Ends inside the IGMP header.")                                \
+    row(GRE_HEADER_SHORT, "gre_header_short", "drop", "Ends inside the GRE header.")                                   \
+    row(IP_CHECKSUM_BAD, "ip_checksum_bad", "pass", "Checksum of the IPv4 header.")                                    \
+    row(L4_CHECKSUM_BAD, "l4_checksum_bad", "pass", "Checksum of TCP, UDP, ICMP or ICMPv6.")
+/* clang-format on */
 
 enum weir_parse_reason {
     WEIR_PARSE_OK,
-#define WEIR_PARSE_ENUM(NAME, text) WEIR_PARSE_##NAME,
+#define WEIR_PARSE_ENUM(NAME, ...) WEIR_PARSE_##NAME,
     WEIR_PARSE_REASONS(WEIR_PARSE_ENUM)
 #undef WEIR_PARSE_ENUM
         WEIR_PARSE_REASONS_END
@@ -60,8 +92,16 @@ enum weir_parse_reason {
 extern const char *const weir_parse_reason_names[WEIR_PARSE_REASONS_END];
 
 enum weir_ip_protocol {
+    WEIR_PROTOCOL_ICMP = 1,
+    WEIR_PROTOCOL_IGMP = 2,
+    WEIR_PROTOCOL_IPV4 = 4,
     WEIR_PROTOCOL_TCP = 6,
     WEIR_PROTOCOL_UDP = 17,
+    WEIR_PROTOCOL_IPV6 = 41,
+    WEIR_PROTOCOL_GRE = 47,
+    WEIR_PROTOCOL_ESP = 50,
+    WEIR_PROTOCOL_AH = 51,
+    WEIR_PROTOCOL_ICMP6 = 58,
     WEIR_PROTOCOL_SCTP = 132,
 };
 
@@ -83,9 +123,22 @@ static inline bool weir_parse_is_ip(enum weir_parse_reason reason, const struct 
     return (reason >= WEIR_PARSE_IP_VERSION) | weir_key_is_ip(key);
 }
 
-/* The general parser: every frame, same answer as weir_parse() below. */
-enum weir_parse_reason weir_parse_slow(
-    const uint8_t *frame, uint32_t captured, uint32_t length, const uint64_t hash_key[4], struct weir_desc *);
+/* Of a valid packet, the outer one in a tunnel: what verifying its checksums takes. */
+struct weir_parse_layer4 {
+    uint32_t offset,
+        end; /* from the start of the frame; 0 = there is nothing to verify: not IP, or a fragment */
+    uint32_t addresses;    /* where source and target are, */
+    uint8_t address_bytes; /* 4 or 16 each; 0 = the last target is not known: a routing header hides it */
+    uint8_t protocol;
+    bool ip_checksum_bad; /* of the IPv4 header */
+};
+
+/* The general parser: every frame, same answer as weir_parse() below, and more of it.
+ *
+ * inner   key and hash are those of the flow inside of a tunnel, one level deep, where it is IP and valid.
+ * layer4  written if not NULL. */
+enum weir_parse_reason weir_parse_slow(const uint8_t *frame, uint32_t captured, uint32_t length,
+    const uint64_t hash_key[4], bool inner, struct weir_parse_layer4 *layer4, struct weir_desc *);
 
 /* ---- pieces of the fast path ---- */
 
@@ -190,7 +243,7 @@ static inline enum weir_parse_reason weir_parse(
 {
     if (__builtin_expect(weir_parse_quick(frame, captured, length, hash_key, d), 1))
         return WEIR_PARSE_OK;
-    return weir_parse_slow(frame, captured, length, hash_key, d);
+    return weir_parse_slow(frame, captured, length, hash_key, false, NULL, d);
 }
 
 #ifdef __cplusplus
