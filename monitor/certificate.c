@@ -292,14 +292,14 @@ static const char *cell(char text[32], const json_t *row, const char *key)
 }
 
 /* Names and values of a map, wrapped, below the row they belong to. */
-static void print_counts(const char *what, json_t *counts, bool zero_too, FILE *to)
+static void print_counts(const char *what, json_t *counts, FILE *to)
 {
     const char *name;
     json_t *value;
     int column = 0;
     json_object_foreach(counts, name, value)
     {
-        if (!zero_too && json_integer_value(value) == 0)
+        if (json_integer_value(value) == 0)
             continue;
         int width = (int)(strlen(name) + strlen(GROUPED(json_integer_value(value))));
         if (column == 0 || column + width + 3 > WRAP_COLUMN)
@@ -337,12 +337,12 @@ static void print_table(const json_t *rows, const struct column *columns, FILE *
             spaces = 2 + (right ? 0 : pad); /* none at the end of a line */
         }
         fputc('\n', to);
-        print_counts("dropped: ", json_object_get(here, "drops"), false, to);
-        print_counts("", json_object_get(here, "counters"), true, to);
+        print_counts("dropped: ", json_object_get(here, "drops"), to);
+        print_counts("", json_object_get(here, "counters"), to);
         json_object_foreach(json_object_get(here, "classes"), name, counts)
         {
             snprintf(text, sizeof text, "%.28s: ", name);
-            print_counts(text, counts, false, to);
+            print_counts(text, counts, to);
         }
     }
 }
