@@ -22,7 +22,6 @@ static const struct weir_verb verbs[] = {
         weir_run_options, "FILE"},
     {"check", weir_verb_check, "find every mistake of configuration files", weir_check_options, "FILE"},
     {"plan", weir_verb_plan, "show which worker would run where, and why", weir_plan_options, "FILE"},
-    {"flows", weir_verb_flows, "count packets, bytes and flows of capture files", weir_flows_options, "FILE"},
     {"document", document, "print the reference of config or metrics, or the completion for bash", NULL,
         "config metrics completion"},
     {"version", version, "print the version", NULL, NULL},
@@ -52,7 +51,7 @@ static void usage(FILE *to)
     fputs("usage: weir VERB …\n", to);
     for (size_t i = 0; i < N_VERBS; i++)
         fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].help);
-    fputs("`weir VERB --help` shows the options of run, check, plan and flows.\n", to);
+    fputs("`weir VERB --help` shows the options of run, check and plan.\n", to);
 }
 
 /* A standard descriptor that we were started without would be the number of the next file that is opened, and a device

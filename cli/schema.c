@@ -74,6 +74,7 @@ static json_t *value(const struct weir_key_row *row)
     case WEIR_TYPE_LISTEN: /* `off` is false to many readers of YAML */
         return any_of(json_pack("{s:b}", "const", 0), text("^(off|.+:[0-9]{1,5})$"));
     case WEIR_TYPE_STRING:
+    case WEIR_TYPE_EXPORT:
         return json_pack("{s:[s,s,s]}", "type", "string", "integer", "number");
     case WEIR_TYPE_CLASSES:
         return names();
@@ -185,6 +186,7 @@ void weir_write_schema(const struct weir_vocabulary *vocabulary, FILE *to)
     json_object_set_new(schema, "title", json_string("weir " WEIR_VERSION ", configuration file"));
     json_object_set_new(properties, "ports", named(port(vocabulary->port_kinds)));
     json_object_set_new(properties, "classes", classes());
+    json_object_set_new(properties, "exports", named(map(weir_export_rows)));
     json_object_set_new(properties, "pools", named(pool(vocabulary->stages)));
     json_dumpf(schema, to, JSON_INDENT(2) | JSON_SORT_KEYS);
     json_decref(schema);

@@ -17,7 +17,6 @@ static const struct later {
 } later_stages[] = {
     {"tag", NULL, "write a tenant or class from a table"},
     {"aggregate", NULL, "sums by key"},
-    {"meter", "records", "export of flow records"},
     {NULL, NULL, NULL},
 };
 static const struct later later_ports[] = {
@@ -38,6 +37,7 @@ static const enum weir_key_type types[] = {
     [WEIR_PARAM_POOL] = WEIR_TYPE_POOL,
     [WEIR_PARAM_PORT_MAP] = WEIR_TYPE_PORT_MAP,
     [WEIR_PARAM_CLASSES] = WEIR_TYPE_CLASSES,
+    [WEIR_PARAM_EXPORT] = WEIR_TYPE_EXPORT,
 };
 
 static void *checked(void *memory)
@@ -64,7 +64,8 @@ static const struct weir_key_row *rows(
             .min = params[i].min,
             .max = params[i].max,
             .words = params[i].words,
-            .optional = params[i].type == WEIR_PARAM_CLASSES || params[i].only_with[0] != NULL,
+            .optional = params[i].type == WEIR_PARAM_CLASSES || params[i].type == WEIR_PARAM_EXPORT ||
+                        params[i].only_with[0] != NULL,
             .needs_order = params[i].needs_order,
             .by_class = params[i].by_class,
             .only_with = {params[i].only_with[0], params[i].only_with[1]},

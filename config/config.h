@@ -28,6 +28,7 @@ enum weir_key_type {
     WEIR_TYPE_WORKERS,  /* N or A-B: number = low, high */
     WEIR_TYPE_CPUS,     /* CPU list `0-3,8,!2` or `auto`: text */
     WEIR_TYPE_LISTEN,   /* ADDRESS:PORT or `off`: text */
+    WEIR_TYPE_EXPORT,   /* name of an export: text, number = its index */
     WEIR_TYPE_CLASSES,  /* list of classes: classes */
     WEIR_TYPE_LIST,     /* list of names */
     WEIR_TYPE_MAP,      /* a map with its own keys */
@@ -120,6 +121,12 @@ struct weir_config_class {
     struct weir_place place;
 };
 
+struct weir_config_export {
+    char *name;
+    struct weir_value *values;     /* weir_export_rows order */
+    struct weir_place place, used; /* used: by which stage, line 0 and column 0 = by none */
+};
+
 enum weir_on_full { WEIR_ON_FULL_BLOCK, WEIR_ON_FULL_DROP };
 enum weir_shard_by { WEIR_SHARD_BY_NONE, WEIR_SHARD_BY_FLOW };
 enum weir_memory { WEIR_MEMORY_AUTO, WEIR_MEMORY_HUGEPAGES, WEIR_MEMORY_NORMAL };
@@ -160,6 +167,8 @@ struct weir_config {
     uint32_t n_ports;
     struct weir_config_class *classes; /* first match wins; the rest is class `other` */
     uint32_t n_classes;
+    struct weir_config_export *exports;
+    uint32_t n_exports;
     struct weir_config_pool *pools; /* topologically sorted: a pool stands after all that feed it */
     uint32_t n_pools;
 };

@@ -17,6 +17,7 @@ static const struct {
     [WEIR_TYPE_WORD] = {"word", false},
     [WEIR_TYPE_SIZE] = {"size", false},
     [WEIR_TYPE_STRING] = {"text", false},
+    [WEIR_TYPE_EXPORT] = {"export", false},
     [WEIR_TYPE_WORKERS] = {"count", false},
     [WEIR_TYPE_CPUS] = {"cpus", false},
     [WEIR_TYPE_LISTEN] = {"listen", false},
@@ -144,6 +145,9 @@ void weir_config_document(const struct weir_vocabulary *vocabulary, FILE *to)
     fputs("\n## Pools\n\n`pools: {NAME: {from: […], stages: […], …}}`.\n", to);
     write_rows(weir_pool_rows, to);
     fputs("\nIn a later version: `workers: A-B`, `on-full: shed`, `shard-by: tenant`.\n", to);
+    fputs(
+        "\n## Exports\n\n`exports: {NAME: {file: …}}`; a stage `meter` with `records: NAME` fills it.\n", to);
+    write_rows(weir_export_rows, to);
     fputs("\n## Stages\n", to);
     write_tables("Stage", vocabulary->stages, to);
 }

@@ -20,6 +20,7 @@ static const char *const log_words[] = {"error", "warning", "notice", "info", "d
 static const char *const shard_by_words[] = {"none", "flow", NULL};
 static const char *const on_full_words[] = {"block", "drop", NULL};
 static const char *const order_words[] = {"relaxed", NULL};
+static const char *const records_words[] = {"jsonl", "csv", NULL};
 static const char *const frame_words[] = {"untagged", "raw", NULL};
 
 const struct weir_key_row weir_top_rows[] = {
@@ -51,6 +52,10 @@ const struct weir_key_row weir_top_rows[] = {
         .optional = true,
         .help = "Groups of packets; the first that matches a packet is its class, the rest is `other`."},
     [WEIR_TOP_POOLS] = {.key = "pools", .type = WEIR_TYPE_MAP, .help = "Who works on packets, by name."},
+    [WEIR_TOP_EXPORTS] = {.key = "exports",
+        .type = WEIR_TYPE_MAP,
+        .optional = true,
+        .help = "Where records of flows go, by name."},
     [WEIR_TOP_LISTEN] = {.key = "listen",
         .type = WEIR_TYPE_LISTEN,
         .optional = true,
@@ -74,10 +79,6 @@ const struct weir_key_row weir_top_rows[] = {
         .max = YEAR,
         .help = "Stop after so long. Not written: run until a signal or the end of all input."},
     {.key = "tables", .type = WEIR_TYPE_MAP, .help = "Tenants and other look-ups.", .not_yet = later},
-    {.key = "exports",
-        .type = WEIR_TYPE_MAP,
-        .help = "Flow records to files and collectors.",
-        .not_yet = later},
     {.key = "control", .type = WEIR_TYPE_STRING, .help = "Socket of `weir ctl`.", .not_yet = later},
     {.key = NULL},
 };
@@ -173,6 +174,23 @@ const struct weir_key_row weir_class_rows[] = {
         .unset = "0",
         .max = UINT64_C(1) << 30,
         .help = "How much of the class may come at once; as `burst` of stage `admit`."},
+    {.key = NULL},
+};
+
+const struct weir_key_row weir_export_rows[] = {
+    [WEIR_EXPORT_FILE] = {.key = "file",
+        .type = WEIR_TYPE_STRING,
+        .help = "Records are appended to it; a full disk costs records, counted, and nothing else."},
+    [WEIR_EXPORT_FORMAT] = {.key = "format",
+        .type = WEIR_TYPE_WORD,
+        .unset = "jsonl",
+        .words = records_words,
+        .help = "jsonl: a JSON object a line; csv: with a first line that names the columns."},
+    [WEIR_EXPORT_ROTATE] = {.key = "rotate",
+        .type = WEIR_TYPE_BYTES,
+        .unset = "0",
+        .help = "A file of this length becomes FILE.1, the next FILE.2, … which weir never removes; 0 = one "
+                "file."},
     {.key = NULL},
 };
 
@@ -401,7 +419,7 @@ static bool is_listen(const char *text)
 /* What stays a text. */
 static bool parse_text(const struct weir_key_row *row, const char *text, FILE *complaint)
 {
-    if (row->type == WEIR_TYPE_STRING)
+    if (row->type == WEIR_TYPE_STRING || row->type == WEIR_TYPE_EXPORT)
         return *text != '\0' || refuse(row, text, "is empty", complaint);
     if (row->type == WEIR_TYPE_CPUS)
         return is_cpus(text) || refuse(row, text, "is no list of CPUs", complaint);
@@ -448,6 +466,7 @@ static void write_bounds(const struct weir_key_row *row, enum weir_key_type type
 static const char *const allowed[] = {
     [WEIR_TYPE_RATE] = "a rate, or `max`",
     [WEIR_TYPE_STRING] = "text",
+    [WEIR_TYPE_EXPORT] = "the name of an export",
     [WEIR_TYPE_CPUS] = "`auto`, or a list like 0-3,8,!2",
     [WEIR_TYPE_LISTEN] = "`off`, IPV4:PORT, [IPV6]:PORT",
     [WEIR_TYPE_CLASSES] = "a list",

@@ -14,6 +14,7 @@
 #define WEIR_POOLS_LIMIT WEIR_WORKERS_LIMIT
 #define WEIR_STAGES_LIMIT 64
 #define WEIR_NAME_BYTES_MAX 32
+#define WEIR_EXPORTS_LIMIT 64
 #define WEIR_CLASSES_LIMIT 255 /* a descriptor has 8 bits for it, and one value is `other` */
 #define WEIR_CLASS_OTHER "other"
 
@@ -27,6 +28,7 @@ enum weir_top_key {
     WEIR_TOP_PORTS,
     WEIR_TOP_CLASSES,
     WEIR_TOP_POOLS,
+    WEIR_TOP_EXPORTS,
     WEIR_TOP_LISTEN,
     WEIR_TOP_LOG,
     WEIR_TOP_DRAIN_TIMEOUT,
@@ -52,9 +54,12 @@ enum weir_class_key {
     WEIR_CLASS_RATE,
     WEIR_CLASS_BURST,
 };
+enum weir_export_key { WEIR_EXPORT_FILE, WEIR_EXPORT_FORMAT, WEIR_EXPORT_ROTATE };
+enum weir_records { WEIR_RECORDS_JSONL, WEIR_RECORDS_CSV };
 enum weir_frame { WEIR_FRAME_UNTAGGED, WEIR_FRAME_RAW };
 /* End with key NULL. */
-extern const struct weir_key_row weir_top_rows[], weir_port_rows[], weir_pool_rows[], weir_class_rows[];
+extern const struct weir_key_row weir_top_rows[], weir_port_rows[], weir_pool_rows[], weir_class_rows[],
+    weir_export_rows[];
 
 size_t weir_rows_count(const struct weir_key_row *); /* NULL = 0 */
 const struct weir_key_row *weir_row_find(const struct weir_key_row *, const char *key);

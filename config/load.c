@@ -244,6 +244,7 @@ static void load_value(struct loader *l, const struct weir_key_row *row, const c
 }
 
 static void load_class_list(struct loader *, const struct weir_key_row *, int list, struct weir_value *);
+static void find_export(struct loader *, int index, struct weir_value *);
 
 static struct weir_value *load_values(struct loader *l, const struct weir_key_row *rows, const int *found)
 {
@@ -258,6 +259,8 @@ static struct weir_value *load_values(struct loader *l, const struct weir_key_ro
             load_value(l, &rows[i], text_at(l, found[i]), place_at(l, found[i]), &values[i]);
         else if (rows[i].unset != NULL)
             load_value(l, &rows[i], rows[i].unset, (struct weir_place){0, 0}, &values[i]);
+        if (rows[i].type == WEIR_TYPE_EXPORT && values[i].set)
+            find_export(l, found[i], &values[i]);
     }
     return values;
 }
@@ -281,8 +284,8 @@ static struct weir_value *load_map(
 
 /* ---- names ---- */
 
-enum kind { PORT, POOL, CLASS, KINDS };
-static const char *const kind_names[KINDS] = {"port", "pool", "class"};
+enum kind { PORT, POOL, CLASS, EXPORT, KINDS };
+static const char *const kind_names[KINDS] = {"port", "pool", "class", "export"};
 
 struct named {
     const char *name; /* NULL = behind the last */
@@ -298,6 +301,8 @@ static struct named named(const struct weir_config *config, enum kind kind, uint
         return (struct named){config->pools[i].name, config->pools[i].place};
     if (kind == CLASS && i < config->n_classes)
         return (struct named){config->classes[i].name, config->classes[i].place};
+    if (kind == EXPORT && i < config->n_exports)
+        return (struct named){config->exports[i].name, config->exports[i].place};
     return (struct named){.name = kind == CLASS && i == config->n_classes ? WEIR_CLASS_OTHER : NULL};
 }
 
@@ -340,7 +345,7 @@ static char *load_name(struct loader *l, int key, enum kind kind, enum kind firs
     return take_text(l, name != NULL ? name : "");
 }
 
-/* How many members a map of ports or pools has; 0 after a complaint. */
+/* How many members a map of ports, pools or exports has; 0 after a complaint. */
 static uint32_t count_members(struct loader *l, int map, const char *key, uint32_t max)
 {
     if (map <= 0) /* said so already */
@@ -473,6 +478,49 @@ static void load_class_list(
         is_twice(l, items.start[i], number, value->classes, value->n_classes);
         value->classes[value->n_classes++] = number;
     }
+}
+
+/* ---- exports ---- */
+
+static void load_exports(struct loader *l, int map)
+{
+    struct weir_config *config = l->draft.config;
+    uint32_t n = count_members(l, map, "exports", WEIR_EXPORTS_LIMIT);
+    config->exports = take(l, n, sizeof *config->exports);
+    for (; config->n_exports < n; config->n_exports++) {
+        const yaml_node_pair_t *pair = &pairs_at(l, map).start[config->n_exports];
+        struct weir_config_export *export = &config->exports[config->n_exports];
+        export->name = load_name(l, pair->key, EXPORT, EXPORT, EXPORT);
+        export->place = place_at(l, pair->key);
+        const struct subject s = {"export", export->name, export->place};
+        int *found;
+        export->values = load_map(l, pair->value, &s, weir_export_rows, &found);
+    }
+}
+
+static void find_export(struct loader *l, int index, struct weir_value *value)
+{
+    int32_t found = find_at(l, index, EXPORT);
+    value->set = found >= 0;
+    if (found < 0)
+        return;
+    struct weir_config_export *export = &l->draft.config->exports[found];
+    if (export->used.column != 0)
+        weir_complain(l->draft.complaints, value->place,
+            "export `%s` has the records of the stage in line %u; write another", export->name,
+            export->used.line);
+    value->number = (uint32_t)found;
+    export->used = value->place;
+}
+
+static void check_exports(struct loader *l)
+{
+    const struct weir_config *config = l->draft.config;
+    for (uint32_t i = 0; l->draft.graph_known && i < config->n_exports; i++)
+        if (config->exports[i].used.column == 0)
+            weir_complain(l->draft.complaints, config->exports[i].place,
+                "export `%s` gets no records; write `records: %s` at a stage `meter`, or remove it",
+                config->exports[i].name, config->exports[i].name);
 }
 
 /* ---- ports ---- */
@@ -789,12 +837,14 @@ static void load_document(struct loader *l)
     name_ports(l, found[WEIR_TOP_PORTS]);
     name_pools(l, found[WEIR_TOP_POOLS]);
     load_classes(l, found[WEIR_TOP_CLASSES]);
+    load_exports(l, found[WEIR_TOP_EXPORTS]);
     l->names_known = config->n_ports > 0 && config->n_pools > 0;
     l->draft.graph_known = l->names_known && before == l->draft.complaints->n + l->draft.complaints->more;
     for (uint32_t i = 0; i < config->n_ports; i++)
         load_port(l, &config->ports[i], pairs_at(l, found[WEIR_TOP_PORTS]).start[i].value);
     for (uint32_t i = 0; i < config->n_pools; i++)
         load_pool(l, i, pairs_at(l, found[WEIR_TOP_POOLS]).start[i].value);
+    check_exports(l);
 }
 
 /* `text` NULL: read the file. */

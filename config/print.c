@@ -169,6 +169,12 @@ void weir_config_print(const struct weir_config *config, FILE *to)
         fprintf(to, "  - %s:\n", config->classes[i].name);
         write_values(&p, 3, weir_class_rows, config->classes[i].values);
     }
+    if (config->n_exports > 0)
+        fputs("exports:\n", to);
+    for (uint32_t i = 0; i < config->n_exports; i++) {
+        fprintf(to, "  %s:\n", config->exports[i].name);
+        write_values(&p, 2, weir_export_rows, config->exports[i].values);
+    }
     fputs("pools:\n", to);
     for (uint32_t i = 0; i < config->n_pools; i++)
         write_pool(&p, &config->pools[i]);

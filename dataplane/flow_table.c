@@ -209,8 +209,7 @@ uint32_t weir_flow_table_age(struct weir_flow_table *t, struct weir_flow_store *
     return n;
 }
 
-#define EVICT_BUCKETS                                                                                        \
-    4 /* that are looked at; half of the places are taken, so that one alone is seldom empty */
+#define EVICT_BUCKETS 16 /* that are looked at, until one holds a flow */
 
 bool weir_flow_table_evict(struct weir_flow_table *t, struct weir_flow_store *store, uint32_t hash,
     weir_flow_ended ended, void *whose)

@@ -49,7 +49,7 @@ struct weir_flow {
     uint64_t first_tsc, last_tsc;
     uint32_t sequence;    /* of this record among those of the flow */
     uint8_t tcp_flags[2]; /* seen since the flow began: WEIR_TCP_* */
-    uint16_t spare;
+    uint16_t end;         /* enum weir_flow_end, in a record that leaves */
 };
 
 enum weir_flow_end {

@@ -35,6 +35,12 @@ struct weir_class {
     uint64_t burst; /* bytes; 0 = what suits the rate */
 };
 
+struct weir_export {  /* where records of flows go */
+    const char *file; /* NULL = nowhere */
+    uint64_t csv;     /* else JSON lines */
+    uint64_t rotate_bytes;
+};
+
 struct weir_class_set {
     uint64_t bits[WEIR_CLASSES_MAX / 64];
 };
@@ -57,6 +63,7 @@ enum weir_param_type {
     WEIR_PARAM_POOL, /* uint64_t; the stage's whole value is the name of a pool, the key is "*" */
     WEIR_PARAM_PORT_MAP, /* struct weir_port_map; the stage's whole map is `port: port`, the key is "*" */
     WEIR_PARAM_CLASSES,  /* struct weir_class_set; a list of names, may be absent */
+    WEIR_PARAM_EXPORT,   /* struct weir_export; the name of an export, may be absent */
 };
 
 struct weir_range {
@@ -101,6 +108,7 @@ struct weir_stage_env {
     uint16_t tx_queue[WEIR_PORTS_MAX]; /* by port: this worker's own, if it sends there */
     uint64_t mute_ports; /* a bit each: nothing may be sent there now; changes between batches */
     int socket;          /* NUMA node for memory */
+    uint64_t drain_tsc;  /* in fini: the deadline */
 };
 
 struct weir_stage {

@@ -34,7 +34,8 @@ static void fill_port_map(struct weir_port_map *map, const struct weir_value *v)
         map->to[v->pairs[i].from] = (int16_t)v->pairs[i].to;
 }
 
-static void fill_param(uint8_t *plain, const struct weir_param *p, const struct weir_value *v)
+static void fill_param(
+    const struct weir_config *config, uint8_t *plain, const struct weir_param *p, const struct weir_value *v)
 {
     void *at = plain + p->offset;
     switch (p->type) {
@@ -61,14 +62,23 @@ static void fill_param(uint8_t *plain, const struct weir_param *p, const struct 
         for (uint32_t i = 0; i < v->n_classes; i++)
             ((struct weir_class_set *)at)->bits[v->classes[i] / 64] |= UINT64_C(1) << v->classes[i] % 64;
         break;
+    case WEIR_PARAM_EXPORT:
+        if (v->set) {
+            const struct weir_value *of = config->exports[v->number].values;
+            *(struct weir_export *)at = (struct weir_export){.file = of[WEIR_EXPORT_FILE].text,
+                .csv = of[WEIR_EXPORT_FORMAT].number == WEIR_RECORDS_CSV,
+                .rotate_bytes = of[WEIR_EXPORT_ROTATE].number};
+        }
+        break;
     }
 }
 
-static void *plain_params(const struct weir_param *table, size_t size, const struct weir_value *values)
+static void *plain_params(const struct weir_config *config, const struct weir_param *table, size_t size,
+    const struct weir_value *values)
 {
     uint8_t *plain = calloc(1, size == 0 ? 1 : size);
     for (uint32_t i = 0; plain != NULL && table != NULL && table[i].key != NULL; i++)
-        fill_param(plain, &table[i], &values[i]);
+        fill_param(config, plain, &table[i], &values[i]);
     return plain;
 }
 
@@ -104,9 +114,9 @@ static bool new_ports(struct weir_runtime *rt)
         port->rx_queues = port->tx_queues = 1;
         port->seed = config->seed;
         rt->port_list[i] = port;
-        rt->port_params[i] = from->kind->string
-                                 ? strdup(from->text)
-                                 : plain_params(port->def->params, port->def->params_size, from->values);
+        rt->port_params[i] = from->kind->string ? strdup(from->text)
+                                                : plain_params(config, port->def->params,
+                                                      port->def->params_size, from->values);
         if (rt->port_params[i] == NULL)
             return false;
         if (port->def->device != NULL)
@@ -164,7 +174,7 @@ static bool new_pools(struct weir_runtime *rt)
             const struct weir_config_stage *from = &pool->config->stages[pool->n_stages];
             struct weir_pool_stage *s = &pool->stages[pool->n_stages];
             s->def = weir_stage_find(from->table->name);
-            s->params = plain_params(s->def->params, s->def->params_size, from->values);
+            s->params = plain_params(config, s->def->params, s->def->params_size, from->values);
             if (s->params == NULL)
                 return false;
         }
@@ -704,8 +714,12 @@ enum weir_failure weir_runtime_build(struct weir_runtime *rt)
 
 void weir_runtime_end_stages(struct weir_runtime *rt)
 {
+    uint64_t from = rt->signal_tsc != 0 ? rt->signal_tsc : rte_rdtsc();
+    uint64_t deadline = from + rt->config->drain_timeout_ns / 1000 * rt->tsc_hz / 1000000;
     for (uint32_t i = 0; !rt->stages_ended && rt->workers != NULL && i < rt->n_workers; i++) {
         struct weir_worker *w = rt->workers[i];
+        if (w != NULL)
+            w->env.drain_tsc = deadline;
         for (uint32_t k = 0; w != NULL && k < w->n_stages; k++)
             if (w->stages[k].def->fini != NULL)
                 w->stages[k].def->fini(&w->stages[k]);

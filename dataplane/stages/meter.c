@@ -3,15 +3,21 @@
  * counted. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <rte_cycles.h>
 
 #include "dataplane/bucket.h"
 #include "dataplane/flow_table.h"
 #include "dataplane/parse.h"
 #include "dataplane/stages/list.h"
+#include "dataplane/writer.h"
 
 struct meter_params {
     uint64_t max_flows;
     uint64_t idle_ns, active_ns, tcp_end_ns;
+    struct weir_export records;
 };
 
 static const struct weir_param meter_param_table[] = {
@@ -46,6 +52,11 @@ static const struct weir_param meter_param_table[] = {
         .max = UINT64_C(86400) * 1000000000,
         .help =
             "After the end of TCP (FIN both ways, or RST) a flow without a packet for so long has ended."},
+    {.key = "records",
+        .type = WEIR_PARAM_EXPORT,
+        .offset = offsetof(struct meter_params, records),
+        .help =
+            "Where a record of each flow goes when it ends, or is cut by `active`; when weir stops, of all."},
     {0},
 };
 
@@ -62,6 +73,8 @@ enum {
     PACKETS,
     BYTES,
     SWEEPS_1,
+    RECORDS_LOST = SWEEPS_1 + 4,
+    RECORDS, /* the writer's, in the order of its counters */
 };
 static const char *const meter_counters[] = {
     "flows",
@@ -92,6 +105,14 @@ static const char *const meter_counters[] = {
     "The same, at 3 or 4.",
     "sweeps_8",
     "The same, at 5 to 8, which is the bound.",
+    "records_lost",
+    "Records of flows that the writer was too slow for; when weir stops, until the deadline.",
+    "records",
+    "Records of flows in the file.",
+    "records_bytes",
+    "Bytes that they take there.",
+    "records_failed",
+    "Records of flows that could not be written.",
     NULL,
 };
 
@@ -100,30 +121,45 @@ static const char *const meter_counters[] = {
 /* … but never looks at more than so many in one step of the worker: under high load a round takes longer. A flow that
  * is met again after its time starts anew, wherever the round is. */
 #define STEPS_MAX 8
+/* Records of a worker that may wait for the disk: at 10 million new flows a minute 100 ms of them. */
+#define RECORDS_WAITING 16384
 
 struct meter_worker {
     struct weir_flow_store store; /* first, where the tests find it */
     uint32_t n_buckets;           /* of every shard, see flow_table.h */
     struct weir_flow_times times;
-    struct weir_bucket pace;  /* tokens: buckets that ageing may look at */
-    struct weir_ring *chunks; /* from the worker before */
-    struct weir_flow *part;   /* of the records of the pool */
-    uint32_t cursor;          /* index into live */
+    struct weir_bucket pace;   /* tokens: buckets that ageing may look at */
+    struct weir_ring *records; /* to the writer; NULL = there is none */
+    struct weir_ring *chunks;  /* from the worker before */
+    struct weir_flow *part;    /* of the records of the pool */
+    uint32_t cursor;           /* index into live */
     uint32_t n_live;
     uint32_t live[]; /* shards that hold a flow: this worker inserted it, so it owns them */
 };
 
 struct meter_pool { /* before the workers start */
+    struct weir_writer *writer;
+    struct weir_word failed; /* the writer writes, anyone reads: errno, 0 = fine */
     uint32_t n;
     struct meter_worker *worker[];
 };
 
 /* ---- one batch ---- */
 
+static uint32_t record(struct weir_stage *s, const struct weir_flow *f, enum weir_flow_end end)
+{
+    struct meter_worker *w = s->worker_state;
+    struct weir_flow leaves = *f;
+    leaves.end = (uint16_t)end;
+    return weir_ring_append_sized(&w->records->producer, &leaves, 1, sizeof leaves);
+}
+
 static void ended(void *stage, const struct weir_flow *f, enum weir_flow_end end)
 {
     struct weir_stage *s = stage;
-    (void)f;
+    struct meter_worker *w = s->worker_state;
+    if (w->records != NULL)
+        weir_counter_add(&s->counts[RECORDS_LOST], 1 - record(s, f, end));
     weir_counter_add(&s->counts[FLOWS_EXPIRED + (end - WEIR_FLOW_IDLE)], 1);
     weir_counter_add(&s->counts[FLOWS], end == WEIR_FLOW_ACTIVE ? 0 : UINT64_MAX);
 }
@@ -132,16 +168,16 @@ static struct weir_flow *create(struct weir_stage *s, const struct weir_desc *d,
 {
     struct meter_worker *w = s->worker_state;
     struct weir_flow_table *table = weir_stage_shard(s, d->hash);
+    bool live = table->used != 0;
     struct weir_flow *f = weir_flow_table_insert(table, &w->store, d->hash, &d->key, now_tsc);
-    if (!f) {
-        if (!weir_flow_store_empty(&w->store) || !weir_flow_table_evict(table, &w->store, d->hash, ended, s))
-            return NULL;
+    /* At the limit one makes room; unless records came in just now. */
+    if (!f &&
+        (!weir_flow_store_empty(&w->store) || weir_flow_table_evict(table, &w->store, d->hash, ended, s)))
         f = weir_flow_table_insert(table, &w->store, d->hash, &d->key, now_tsc);
-        if (!f)
-            return NULL;
-    } else if (table->used == 1) {
+    if (!f)
+        return NULL;
+    if (!live)
         w->live[w->n_live++] = d->hash & (s->env->shards - 1);
-    }
     weir_counter_add(&s->counts[FLOWS], 1);
     weir_counter_add(&s->counts[FLOWS_CREATED], 1);
     return f;
@@ -184,6 +220,8 @@ static void age(struct weir_stage *s, uint64_t now_tsc)
     struct meter_worker *w = s->worker_state;
     uint64_t steps = w->n_live == 0 ? 0 : weir_bucket_take(&w->pace, now_tsc, STEPS_MAX);
     weir_flow_store_exchange(&w->store);
+    if (w->records != NULL)
+        weir_ring_publish(&w->records->producer);
     if (steps == 0)
         return;
     weir_counter_add(&s->counts[SWEEPS_1 + (steps > 1) + (steps > 2) + (steps > 4)], 1);
@@ -296,14 +334,20 @@ static size_t records_at(const struct weir_stage_env *env)
     return chunks_at(env) + round_apart(weir_ring_bytes(WEIR_FLOW_CHUNKS, sizeof(uint32_t)));
 }
 
-static size_t meter_worker_size(const void *params, const struct weir_stage_env *env)
+static size_t part_at(const struct meter_params *params, const struct weir_stage_env *env)
 {
-    return records_at(env) + weir_flow_store_bytes(share(params, env));
+    size_t ring =
+        params->records.file == NULL ? 0 : weir_ring_bytes(RECORDS_WAITING, sizeof(struct weir_flow));
+    return records_at(env) + round_apart(ring);
 }
 
-static size_t meter_pool_size(const void *params, const struct weir_stage_env *env)
+static size_t meter_worker_size(const void *params, const struct weir_stage_env *env)
 {
-    (void)params;
+    return part_at(params, env) + weir_flow_store_bytes(share(params, env));
+}
+
+static size_t meter_pool_size(const void *, const struct weir_stage_env *env)
+{
     return sizeof(struct meter_pool) + env->workers * sizeof(struct meter_worker *);
 }
 
@@ -336,6 +380,26 @@ static int join_pool(struct weir_stage *s, struct meter_pool *pool)
     return 0;
 }
 
+static int open_records(struct weir_stage *s, const struct weir_export *to)
+{
+    struct meter_worker *w = s->worker_state;
+    struct meter_pool *pool = s->pool_state;
+    const struct weir_writer_plan plan = {.file = to->file,
+        .format = to->csv ? WEIR_WRITER_CSV : WEIR_WRITER_JSONL,
+        .limit_bytes = to->rotate_bytes,
+        .tsc_hz = s->env->tsc_hz,
+        .rings = s->env->workers,
+        .failed = &pool->failed};
+    int result = 0;
+    if (pool->writer == NULL) /* the first worker of the pool */
+        result = weir_writer_open(&pool->writer, &plan, s->error, WEIR_STAGE_ERROR_BYTES);
+    if (result != 0)
+        return result;
+    w->records =
+        weir_ring_init((uint8_t *)w + records_at(s->env), RECORDS_WAITING, sizeof(struct weir_flow), 0);
+    return weir_writer_add(pool->writer, &w->records->consumer, s->counts + RECORDS);
+}
+
 static int meter_init(struct weir_stage *s)
 {
     const struct meter_params *params = s->params;
@@ -347,13 +411,52 @@ static int meter_init(struct weir_stage *s)
         .active = cycles(s, params->active_ns),
         .linger = cycles(s, linger_ns)};
     w->chunks = weir_ring_init((uint8_t *)w + chunks_at(s->env), WEIR_FLOW_CHUNKS, sizeof(uint32_t), 0);
-    w->part = (struct weir_flow *)((uint8_t *)w + records_at(s->env));
+    w->part = (struct weir_flow *)((uint8_t *)w + part_at(params, s->env));
     pool->worker[pool->n++] = w;
 
     unsigned __int128 round = (unsigned __int128)w->n_buckets * s->env->shards * ROUNDS_PER_IDLE;
     uint64_t steps_per_s = (uint64_t)(round * 1000000000 / params->idle_ns) + 1;
     int result = weir_bucket_init(&w->pace, steps_per_s, 8 * STEPS_MAX, s->env->tsc_hz, 0);
-    return result != 0 ? result : join_pool(s, pool);
+    if (result == 0)
+        result = join_pool(s, pool);
+    return result != 0 || params->records.file == NULL ? result : open_records(s, &params->records);
+}
+
+/* All workers have ended, and the first to come here has the ring of its own and the shards of all. */
+static void meter_fini(struct weir_stage *s)
+{
+    static const struct timespec a_while = {.tv_nsec = 100000};
+    struct meter_pool *pool = s->pool_state;
+    struct meter_worker *w = s->worker_state;
+    if (pool->writer == NULL)
+        return;
+    for (uint32_t shard = 0; w->records != NULL && shard < s->env->shards; shard++) {
+        const struct weir_flow *f;
+        uint64_t at = 0;
+        while ((f = weir_flow_table_next(weir_stage_shard(s, shard), w->store.records, &at)) != NULL) {
+            while (record(s, f, WEIR_FLOW_DRAIN) == 0) {
+                if (rte_rdtsc() >= s->env->drain_tsc) {
+                    weir_counter_add(&s->counts[RECORDS_LOST], 1);
+                    break;
+                }
+                nanosleep(&a_while, NULL);
+            }
+        }
+    }
+    if (w->records != NULL)
+        weir_ring_publish(&w->records->producer);
+    weir_writer_close(pool->writer);
+    pool->writer = NULL;
+}
+
+static bool meter_trouble(const struct weir_stage *s, char *text, size_t size)
+{
+    const struct meter_params *p = s->params;
+    uint32_t error = weir_word_read(&((const struct meter_pool *)s->pool_state)->failed);
+    if (error != 0)
+        snprintf(text, size, "records are missing in %s: %s; they are counted as records_failed",
+            p->records.file, strerror((int)error));
+    return error != 0;
 }
 
 static int meter_init_shard(struct weir_stage *s, uint32_t shard)
@@ -377,4 +480,6 @@ const struct weir_stage_def weir_stage_meter = {
     .init_shard = meter_init_shard,
     .process = meter_process,
     .tick = age,
+    .fini = meter_fini,
+    .trouble = meter_trouble,
 };

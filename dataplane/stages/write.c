@@ -6,7 +6,7 @@
 
 #include <rte_mbuf.h>
 
-#include "dataplane/capture_writer.h"
+#include "dataplane/writer.h"
 #include "dataplane/stages/list.h"
 
 enum { FORMAT_BY_NAME, FORMAT_PCAP, FORMAT_PCAPNG };
@@ -37,7 +37,7 @@ static const struct weir_param write_param_table[] = {
         .offset = offsetof(struct write_params, snap),
         .unset = "256KiB",
         .min = 14,
-        .max = WEIR_CAPTURE_SNAP_MAX,
+        .max = WEIR_WRITER_SNAP_MAX,
         .help = "How much of each packet is kept; its length is kept in any case."},
     {.key = "limit",
         .type = WEIR_PARAM_BYTES,
@@ -56,23 +56,23 @@ static const struct weir_param write_param_table[] = {
     {0},
 };
 
-enum { NOT_WRITTEN = WEIR_CAPTURE_COUNTS };
+enum { NOT_WRITTEN = WEIR_WRITER_COUNTS };
 static const char *const write_counters[] = {
     "written",
     "Packets in the file.",
     "written_bytes",
     "Bytes that they take there.",
-    "over_limit",
-    "Packets left out because the file had reached its limit.",
     "failed",
     "Packets left out since the first write that failed.",
+    "over_limit",
+    "Packets left out because the file had reached its limit.",
     "not_written",
     "Packets left out because the queue to the writer was full.",
     NULL,
 };
 
 struct write_pool {
-    struct weir_capture *capture;
+    struct weir_writer *writer;
     struct weir_word failed; /* the writer writes, anyone reads: errno, 0 = fine */
 };
 
@@ -149,8 +149,8 @@ static int write_init(struct weir_stage *s)
     const struct write_params *p = s->params;
     struct write_pool *pool = s->pool_state;
     struct write_worker *w = s->worker_state;
-    const struct weir_capture_plan plan = {.file = p->file,
-        .format = is_pcapng(p) ? WEIR_CAPTURE_PCAPNG : WEIR_CAPTURE_PCAP,
+    const struct weir_writer_plan plan = {.file = p->file,
+        .format = is_pcapng(p) ? WEIR_WRITER_PCAPNG : WEIR_WRITER_PCAP,
         .snap = (uint32_t)p->snap,
         .limit_bytes = p->limit_bytes,
         .tsc_hz = s->env->tsc_hz,
@@ -159,23 +159,23 @@ static int write_init(struct weir_stage *s)
         .rings = s->env->workers,
         .failed = &pool->failed};
     int result = 0;
-    if (pool->capture == NULL) /* the first worker of the pool */
-        result = weir_capture_open(&pool->capture, &plan, s->error, WEIR_STAGE_ERROR_BYTES);
+    if (pool->writer == NULL) /* the first worker of the pool */
+        result = weir_writer_open(&pool->writer, &plan, s->error, WEIR_STAGE_ERROR_BYTES);
     if (result != 0)
         return result;
     w->capacity = capacity_of(p);
     w->ring = weir_ring_init(w + 1, w->capacity, sizeof(struct weir_captured), 0);
     w->held =
         (struct weir_desc *)((uint8_t *)(w + 1) + weir_ring_bytes(w->capacity, sizeof(struct weir_captured)));
-    return weir_capture_add(pool->capture, &w->ring->consumer, s->counts);
+    return weir_writer_add(pool->writer, &w->ring->consumer, s->counts);
 }
 
 static void write_fini(struct weir_stage *s)
 {
     struct write_pool *pool = s->pool_state;
-    if (pool->capture != NULL)
-        weir_capture_close(pool->capture);
-    pool->capture = NULL;
+    if (pool->writer != NULL)
+        weir_writer_close(pool->writer);
+    pool->writer = NULL;
     take_back(s, s->worker_state, 0);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "config/key_table.h"
 #include "tests/config/vocabulary.h"
 
 namespace {
@@ -49,14 +50,21 @@ pools:
     on-full: drop
     depth: 64
     workers: 3
-    stages: [{meter: {idle: 5s}}, bare, {transmit: {gen: a, a: a}}]
+    stages: [{meter: {idle: 5s, records: f}}, bare, {transmit: {gen: a, a: a}}]
   in:
     from: [gen, a]
     workers: 2
     stages: [{validate: {non-ip: drop}}, {admit: {rate: 80Mbps}}]
+exports:
+  f: {file: f.csv, format: csv, rotate: 1GiB}
 )");
     ASSERT_EQ(l.errors, "");
     const weir_config &c = *l.config;
+    ASSERT_EQ(c.n_exports, 1u);
+    EXPECT_STREQ(c.exports[0].name, "f");
+    EXPECT_STREQ(c.exports[0].values[WEIR_EXPORT_FILE].text, "f.csv");
+    EXPECT_EQ(c.exports[0].values[WEIR_EXPORT_FORMAT].number, WEIR_RECORDS_CSV);
+    EXPECT_EQ(c.exports[0].values[WEIR_EXPORT_ROTATE].number, UINT64_C(1) << 30);
     EXPECT_EQ(c.seed, 7u);
     EXPECT_STREQ(c.name, "lab");
     EXPECT_EQ(c.memory, WEIR_MEMORY_NORMAL);

@@ -277,10 +277,10 @@ const Mistake mistakes[] = {
     /* keys */
     {"AnUnknownKeyAtTheTop", small("memori: auto\n"),
         "t.yaml:5:1: unknown key `memori` in the configuration; allowed: version, seed, name, memory, cpus, "
-        "ports, classes, pools, listen, log, drain-timeout, stop-after; did you mean `memory`?\n"},
+        "ports, classes, pools, exports, listen, log, drain-timeout, stop-after; did you mean `memory`?\n"},
     {"AnUnknownKeyLikeNothing", small("colour: blue\n"),
         "t.yaml:5:1: unknown key `colour` in the configuration; allowed: version, seed, name, memory, cpus, "
-        "ports, classes, pools, listen, log, drain-timeout, stop-after\n"},
+        "ports, classes, pools, exports, listen, log, drain-timeout, stop-after\n"},
     {"AnUnknownKeyOfAPort", port("{vdev: x, speed: 5}"),
         "t.yaml:2:22: unknown key `speed` in port `a`; allowed: generator, file, vdev, interface, "
         "link-follows, mtu\n"},
@@ -299,7 +299,8 @@ const Mistake mistakes[] = {
         "`rate`?\n"},
     {"ALongKeyIsCut", small(std::string(200, 'a') + ": 1\n"),
         "t.yaml:5:1: unknown key `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…` in the "
-        "configuration; allowed: version, seed, name, memory, cpus, ports, classes, pools, listen, log, "
+        "configuration; allowed: version, seed, name, memory, cpus, ports, classes, pools, exports, listen, "
+        "log, "
         "drain-timeout, stop-after\n"},
     {"ADoubledKey",
         small("seed: 1\n"
@@ -322,8 +323,21 @@ const Mistake mistakes[] = {
         "t.yaml:4:32: stage `admit` needs `rate`; allowed: a rate, or `max`\n"},
     {"ABareStageWithoutItsParameter", stages("[admit, sink]"),
         "t.yaml:4:31: stage `admit` needs `rate`; allowed: a rate, or `max`\n"},
-    {"AKeyOfALaterVersion", small("exports: []\n"),
-        "t.yaml:5:1: `exports` comes in a later version of weir; remove it\n"},
+    {"AKeyOfALaterVersion", small("tables: []\n"),
+        "t.yaml:5:1: `tables` comes in a later version of weir; remove it\n"},
+    {"AnExportThatNobodyFills", small("exports: {f: {file: x}}\n"),
+        "t.yaml:5:11: export `f` gets no records; write `records: f` at a stage `meter`, or remove it\n"},
+    {"AnExportWithoutItsFile", stages("[validate, {meter: {records: f}}, sink]}\nexports: {f: {}"),
+        "t.yaml:5:11: export `f` needs `file`\n"},
+    {"AnExportThatIsNotThere", stages("[validate, {meter: {records: g}}, sink]}\nexports: {f: {file: x}"),
+        "t.yaml:4:59: no export is named `g`; allowed: f\n"
+        "t.yaml:5:11: export `f` gets no records; write `records: f` at a stage `meter`, or remove it\n"},
+    {"AnExportOfTwo",
+        stages("[validate, {meter: {records: f}}, {meter: {records: f}}, sink]}\nexports: {f: {file: x}"),
+        "t.yaml:4:82: export `f` has the records of the stage in line 4; write another\n"},
+    {"AnEmptyNameOfAnExport", stages("[validate, {meter: {records: ''}}, sink]}\nexports: {f: {file: x}"),
+        "t.yaml:4:59: records `` is empty; allowed: the name of an export\n"
+        "t.yaml:5:11: export `f` gets no records; write `records: f` at a stage `meter`, or remove it\n"},
     {"AKeyOfAPortOfALaterVersion", port("{vdev: x, side: inside}"),
         "t.yaml:2:22: `side` comes in a later version of weir; remove it\n"},
     {"AKeyOfAPortKindOfALaterVersion", generator("{skew: 1.1}"),
@@ -844,7 +858,7 @@ const Mistake mistakes[] = {
     {"AnOverrideBelowAWord", small(""), "--set version.x: the file has no `x` here\n", {"version.x=1"}},
     {"AnOverrideOfAnUnknownKey", small(""),
         "--set sed: unknown key `sed` in the configuration; allowed: version, seed, name, memory, cpus, "
-        "ports, classes, pools, listen, log, drain-timeout, stop-after; did you mean `seed`?\n",
+        "ports, classes, pools, exports, listen, log, drain-timeout, stop-after; did you mean `seed`?\n",
         {"sed=1"}},
     {"AnOverrideWithoutAValue", small(""),
         "--set seed: no override; allowed: key=value, as in pools.work.workers=2\n", {"seed"}},
@@ -883,7 +897,7 @@ const Mistake mistakes[] = {
         "--set name: name `a b` is not spelled like a name; allowed: 1 to 32 letters, digits, _ and -\n"
         "t.yaml:1:10: version `3` is out of range; allowed: 1\n"
         "t.yaml:2:1: unknown key `memori` in the configuration; allowed: version, seed, name, memory, cpus, "
-        "ports, classes, pools, listen, log, drain-timeout, stop-after; did you mean `memory`?\n"
+        "ports, classes, pools, exports, listen, log, drain-timeout, stop-after; did you mean `memory`?\n"
         "t.yaml:4:16: no port or pool is named `gne`; allowed: gen, all; did you mean `gen`?\n"
         "t.yaml:4:31: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare, "
         "reflect, tee, classify; "

@@ -62,8 +62,8 @@ inline const weir_vocabulary *vocabulary()
         row("except", WEIR_TYPE_CLASSES, nullptr), end};
     static const weir_key_row burn[] = {row("cycles", WEIR_TYPE_COUNT, "0"),
         row("stall-at", WEIR_TYPE_DURATION, "0s"), row("stall-for", WEIR_TYPE_DURATION, "0s"), end};
-    static const weir_key_row meter[] = {
-        row("max-flows", WEIR_TYPE_COUNT, "256k"), row("idle", WEIR_TYPE_DURATION, "30s"), end};
+    static weir_key_row meter[] = {row("max-flows", WEIR_TYPE_COUNT, "256k"),
+        row("idle", WEIR_TYPE_DURATION, "30s"), row("records", WEIR_TYPE_EXPORT, nullptr), end};
     static weir_key_row sink[] = {row("check", WEIR_TYPE_WORD, "none", 0, 0, check), end};
     static const weir_key_row tee[] = {row("*", WEIR_TYPE_POOL, nullptr), end};
     static const weir_key_row transmit[] = {row("*", WEIR_TYPE_PORT_MAP, nullptr), end};
@@ -73,7 +73,7 @@ inline const weir_vocabulary *vocabulary()
     if (all.stages == nullptr) {
         sink[0].needs_order = "order";
         admit[0].by_class = "class";
-        admit[1].optional = admit[3].optional = true;
+        admit[1].optional = admit[3].optional = meter[2].optional = true;
         for (int i = 1; i < 3; i++)
             admit[i].only_with[0] = "per", admit[i].only_with[1] = "port";
         kinds[0].name = "generator", kinds[0].rows = generator, kinds[0].receive_only = true;

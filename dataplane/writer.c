@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/writer.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <pcap/pcap.h>
+#include <rte_cycles.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/flow_table.h"
+#include "dataplane/parse.h"
+#include "dataplane/port.h"
+
+#define IDLE_NS                                                                                              \
+    1000000 /* a look at empty rings; a worker never wakes the writer, which would be a system call */
+#define BUFFER_BYTES (1u << 20) /* holds a burst of common frames: one write */
+#define NS_A_SECOND INT64_C(1000000000)
+
+#define PCAP_AROUND 16 /* bytes of a record that are not the frame */
+#define PCAPNG_AROUND 32
+
+struct source {
+    struct weir_ring_consumer *ring;
+    struct weir_counter *counts;
+};
+
+struct record {
+    int64_t ns; /* since 1970 */
+    uint32_t captured, length, port;
+    const uint8_t *frame;
+};
+
+struct weir_writer {
+    struct weir_writer_plan plan;
+    const struct format *format;
+    FILE *file;
+    uint64_t bytes;    /* of the file, all records whole */
+    bool full, failed; /* nothing more is written */
+    uint32_t rotated;  /* files that have their length */
+    uint64_t anchor_tsc;
+    int64_t anchor_ns;
+    uint8_t *flat; /* for a frame in several segments */
+    pthread_t thread;
+    bool runs;
+    struct weir_word stop;
+    uint32_t n_sources;
+    struct source sources[];
+};
+
+struct format {
+    uint32_t around;
+    bool pads;
+    bool records; /* appended to, goes on after a failure */
+    const char *line;
+    void (*begin)(struct weir_writer *);
+    bool (*item)(struct weir_writer *, const void *);
+    void (*record)(struct weir_writer *, const struct record *);
+    size_t item_size;
+    uint32_t counts;
+};
+
+/* ---- formats: all words in our own byte order, which both tell ---- */
+
+static uint32_t padded(uint32_t n)
+{
+    return (n + 3) & ~3u;
+}
+
+static void put(FILE *to, const void *bytes, uint32_t n)
+{
+    static const uint8_t zeros[3] = {0};
+    fwrite(bytes, n, 1, to);
+    fwrite(zeros, padded(n) - n, 1, to);
+}
+
+static void put_option(FILE *to, uint16_t code, const void *value, uint16_t n)
+{
+    const uint16_t head[] = {code, n};
+    put(to, head, sizeof head);
+    put(to, value, n);
+}
+
+static void pcap_begin(struct weir_writer *w)
+{
+    const uint16_t version[] = {2, 4};
+    const uint32_t magic = 0xa1b23c4d /* nanoseconds */, rest[] = {0, 0, w->plan.snap, DLT_EN10MB};
+    put(w->file, &magic, sizeof magic);
+    put(w->file, version, sizeof version);
+    put(w->file, rest, sizeof rest);
+}
+
+static void pcap_record(struct weir_writer *w, const struct record *r)
+{
+    const uint32_t head[] = {
+        (uint32_t)(r->ns / NS_A_SECOND), (uint32_t)(r->ns % NS_A_SECOND), r->captured, r->length};
+    put(w->file, head, sizeof head);
+    fwrite(r->frame, r->captured, 1, w->file);
+}
+
+static void pcapng_record(struct weir_writer *w, const struct record *r)
+{
+    uint64_t ns = (uint64_t)r->ns;
+    uint32_t bytes = PCAPNG_AROUND + padded(r->captured);
+    const uint32_t head[] = {6, bytes, r->port, (uint32_t)(ns >> 32), (uint32_t)ns, r->captured, r->length};
+    put(w->file, head, sizeof head);
+    put(w->file, r->frame, r->captured);
+    put(w->file, &bytes, sizeof bytes);
+}
+
+/* A section, and each port as an interface of its own index. */
+static void pcapng_begin(struct weir_writer *w)
+{
+    const uint32_t section[] = {0x0a0d0d0a, 28, 0x1a2b3c4d, 1 /* version 1.0 */, ~0u, ~0u, 28};
+    const uint8_t nanoseconds = 9;
+    put(w->file, section, sizeof section);
+    for (uint32_t i = 0; i < w->plan.n_ports; i++) {
+        const char *name = w->plan.ports[i]->name;
+        uint16_t length = (uint16_t)strlen(name);
+        uint32_t bytes = 36 + padded(length);
+        const uint32_t head[] = {1, bytes, DLT_EN10MB, w->plan.snap};
+        put(w->file, head, sizeof head);
+        put_option(w->file, 2, name, length);
+        put_option(w->file, 9, &nanoseconds, 1);
+        put_option(w->file, 0, "", 0);
+        put(w->file, &bytes, sizeof bytes);
+    }
+}
+
+/* The wall clock when it was read last, see anchor(). */
+static int64_t wall_ns(const struct weir_writer *w, uint64_t tsc)
+{
+    __int128 since = (int64_t)(tsc - w->anchor_tsc);
+    return w->anchor_ns + (int64_t)(since * NS_A_SECOND / (int64_t)w->plan.tsc_hz);
+}
+
+/* False: it would pass the limit, and so will all that come. */
+static bool frame_item(struct weir_writer *w, const void *item)
+{
+    const struct weir_captured *p = item;
+    uint32_t has = p->mbuf->pkt_len;
+    struct record r = {.ns = wall_ns(w, p->tsc),
+        .captured = has < w->plan.snap ? has : w->plan.snap,
+        .length = p->length > has ? p->length : has,
+        .port = p->port};
+    uint32_t bytes = w->format->around + (w->format->pads ? padded(r.captured) : r.captured);
+    if (w->full || (w->plan.limit_bytes != 0 && w->bytes + bytes > w->plan.limit_bytes)) {
+        w->full = true;
+        return false;
+    }
+    r.frame = rte_pktmbuf_read(p->mbuf, 0, r.captured, w->flat);
+    w->format->record(w, &r);
+    w->bytes += bytes;
+    return true;
+}
+
+/* Endpoints as text. Of IPv6 a key has a fingerprint: the same for all records of a flow, and no address. */
+static void endpoints(const struct weir_key *key, char text[2][INET6_ADDRSTRLEN])
+{
+    for (int i = 0; i < 2; i++) {
+        if (weir_key_kind_of(key) == WEIR_KEY_IPV4)
+            inet_ntop(AF_INET, &key->address[i], text[i], INET6_ADDRSTRLEN);
+        else
+            snprintf(text[i], INET6_ADDRSTRLEN, "%08x%04x", ntohl(key->address[i]), ntohs(key->port[i]));
+    }
+}
+
+static const char *const ends[WEIR_FLOW_ENDS] = {"", "idle", "active", "tcp_end", "evicted", "drain"};
+
+static bool flow_item(struct weir_writer *w, const void *item)
+{
+    const struct weir_flow *f = item;
+    bool v4 = weir_key_kind_of(&f->key) == WEIR_KEY_IPV4;
+    int64_t first = wall_ns(w, f->first_tsc), last = wall_ns(w, f->last_tsc);
+    char at[2][INET6_ADDRSTRLEN];
+    endpoints(&f->key, at);
+    int n = fprintf(w->file, w->format->line, (long)(first / NS_A_SECOND), (long)(first % NS_A_SECOND),
+        (long)(last / NS_A_SECOND), (long)(last % NS_A_SECOND), v4 ? 4 : 6, f->key.vlan_kind & 0xfff,
+        f->key.protocol, at[0], at[1], v4 ? ntohs(f->key.port[0]) : 0, v4 ? ntohs(f->key.port[1]) : 0,
+        f->packets[0], f->packets[1], f->bytes[0], f->bytes[1], f->tcp_flags[0], f->tcp_flags[1], f->sequence,
+        ends[f->end]);
+    w->bytes += n > 0 ? (uint64_t)n : 0;
+    return true;
+}
+
+static void no_begin(struct weir_writer *)
+{
+}
+
+static void csv_begin(struct weir_writer *w)
+{
+    static const char header[] = "first,last,ip,vlan,protocol,address_0,address_1,port_0,port_1,packets_0,"
+                                 "packets_1,bytes_0,bytes_1,tcp_flags_0,tcp_flags_1,sequence,end\n";
+    if (w->bytes != 0)
+        return;
+    w->bytes = sizeof header - 1;
+    fputs(header, w->file);
+}
+
+static const struct format formats[] = {
+    [WEIR_WRITER_PCAP] = {.around = PCAP_AROUND,
+        .begin = pcap_begin,
+        .item = frame_item,
+        .record = pcap_record,
+        .item_size = sizeof(struct weir_captured),
+        .counts = WEIR_WRITER_COUNTS},
+    [WEIR_WRITER_PCAPNG] = {.around = PCAPNG_AROUND,
+        .pads = true,
+        .begin = pcapng_begin,
+        .item = frame_item,
+        .record = pcapng_record,
+        .item_size = sizeof(struct weir_captured),
+        .counts = WEIR_WRITER_COUNTS},
+    [WEIR_WRITER_JSONL] = {.records = true,
+        .line = "{\"first\": %ld.%09ld, \"last\": %ld.%09ld, \"ip\": %d, \"vlan\": %d, \"protocol\": %d, "
+                "\"address\": [\"%s\", \"%s\"], \"port\": [%d, %d], \"packets\": [%u, %u], "
+                "\"bytes\": [%lu, %lu], \"tcp_flags\": [%u, %u], \"sequence\": %u, \"end\": \"%s\"}\n",
+        .begin = no_begin,
+        .item = flow_item,
+        .item_size = sizeof(struct weir_flow),
+        .counts = WEIR_WRITER_RECORD_COUNTS},
+    [WEIR_WRITER_CSV] = {.records = true,
+        .line = "%ld.%09ld,%ld.%09ld,%d,%d,%d,%s,%s,%d,%d,%u,%u,%lu,%lu,%u,%u,%u,%s\n",
+        .begin = csv_begin,
+        .item = flow_item,
+        .item_size = sizeof(struct weir_flow),
+        .counts = WEIR_WRITER_RECORD_COUNTS},
+};
+
+/* ---- the file ---- */
+
+__attribute__((format(printf, 4, 5))) static int refuse(
+    int error, char *text, size_t size, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, size, format, arguments);
+    va_end(arguments);
+    return -error;
+}
+
+/* A file that nobody else writes, or -errno: empty, but for one of records. Where it ends is in w->bytes. */
+static int open_file(struct weir_writer *w, char *error, size_t size)
+{
+    const char *name = w->plan.file;
+    struct stat about;
+    /* O_NONBLOCK: a pipe without a reader must not hold up the start. */
+    int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
+    if (fd < 0 && errno == ENXIO)
+        errno = ESPIPE;
+    if (fd < 0)
+        return refuse(errno, error, size, "cannot write %s: %s", name,
+            errno == ESPIPE ? "it is a pipe; write a file" : strerror(errno));
+    int result = 0;
+    if (fstat(fd, &about) != 0 || S_ISFIFO(about.st_mode))
+        result = refuse(ESPIPE, error, size,
+            "cannot write %s: it is a pipe, whose reader could hold up the end; write a file", name);
+    else if (S_ISREG(about.st_mode) && flock(fd, LOCK_EX | LOCK_NB) != 0)
+        result = refuse(EINVAL, error, size,
+            "cannot write %s: another `write` or process writes it; name another file", name);
+    else if (S_ISREG(about.st_mode) && !w->format->records && ftruncate(fd, 0) != 0)
+        result = refuse(errno, error, size, "cannot write %s: %s", name, strerror(errno));
+    w->bytes = result == 0 && w->format->records && S_ISREG(about.st_mode) ? (uint64_t)about.st_size : 0;
+    if (result == 0)
+        return fd;
+    close(fd);
+    return result;
+}
+
+/* ---- the writer's thread ---- */
+
+/* The wall clock beside the TSC, anew each second: the two drift, and people set clocks. Of three tries the quickest, in
+ * which nobody took the CPU away. */
+static void anchor(struct weir_writer *w)
+{
+    uint64_t now = rte_rdtsc(), quickest = UINT64_MAX;
+    if (w->anchor_tsc != 0 && now - w->anchor_tsc < w->plan.tsc_hz)
+        return;
+    for (int i = 0; i < 3; i++) {
+        struct timespec wall;
+        uint64_t before = rte_rdtsc();
+        clock_gettime(CLOCK_REALTIME, &wall);
+        uint64_t after = rte_rdtsc();
+        if (after - before >= quickest)
+            continue;
+        quickest = after - before;
+        w->anchor_tsc = before;
+        w->anchor_ns = wall.tv_sec * NS_A_SECOND + wall.tv_nsec;
+    }
+}
+
+/* All of what was handed to the file is in it; else the file ends with the last record before. */
+static bool settle(struct weir_writer *w, uint64_t bytes_before)
+{
+    if (fflush(w->file) == 0 && !ferror(w->file))
+        return true;
+    int error = errno != 0 ? errno : EIO;
+    w->failed = !w->format->records;
+    w->bytes = bytes_before;
+    __fpurge(w->file);
+    clearerr(w->file);
+    if (ftruncate(fileno(w->file), (off_t)bytes_before) != 0)
+        w->full = true; /* a device: nothing to take back */
+    weir_word_publish(w->plan.failed, (uint32_t)error);
+    return false;
+}
+
+/* The file has its length: it gets the next free name, and another one begins. */
+static void rotate(struct weir_writer *w)
+{
+    char name[PATH_MAX], error[512];
+    do
+        snprintf(name, sizeof name, "%s.%u", w->plan.file, ++w->rotated);
+    while (access(name, F_OK) == 0);
+    if (rename(w->plan.file, name) != 0) {
+        weir_word_publish(w->plan.failed, (uint32_t)errno);
+        return; /* it grows on */
+    }
+    int fd = open_file(w, error, sizeof error);
+    FILE *next = fd < 0 ? NULL : fdopen(fd, "a");
+    if (next == NULL) {
+        weir_word_publish(w->plan.failed, (uint32_t)(fd < 0 ? -fd : ENOMEM));
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    fclose(w->file);
+    w->file = next;
+    setvbuf(next, NULL, _IOFBF, BUFFER_BYTES);
+    w->format->begin(w);
+}
+
+static uint32_t write_burst(struct weir_writer *w, const struct source *from)
+{
+    uint32_t n, counts[WEIR_WRITER_COUNTS] = {0};
+    const uint8_t *burst = weir_ring_peek(from->ring, WEIR_WRITER_BURST, &n);
+    if (n == 0)
+        return 0;
+    anchor(w);
+    uint64_t before = w->bytes;
+    errno = 0;
+    for (uint32_t i = 0; i < n && !w->failed; i++)
+        counts[w->format->item(w, burst + i * w->format->item_size) ? WEIR_WRITER_WRITTEN
+                                                                    : WEIR_WRITER_OVER_LIMIT]++;
+    if (w->failed || !settle(w, before)) {
+        counts[WEIR_WRITER_FAILED] = n - counts[WEIR_WRITER_OVER_LIMIT];
+        counts[WEIR_WRITER_WRITTEN] = 0;
+    }
+    counts[WEIR_WRITER_BYTES] = (uint32_t)(w->bytes - before);
+    for (uint32_t i = 0; i < w->format->counts; i++)
+        weir_counter_add(&from->counts[i], counts[i]);
+    if (w->format->records && w->plan.limit_bytes != 0 && w->bytes >= w->plan.limit_bytes)
+        rotate(w);
+    weir_ring_release(from->ring, n);
+    weir_ring_settle(from->ring); /* with it the worker may have the packets back */
+    return n;
+}
+
+static void *write_all(void *given)
+{
+    static const struct timespec idle = {.tv_nsec = IDLE_NS};
+    struct weir_writer *w = given;
+    for (;;) {
+        bool last = weir_word_read(&w->stop) != 0; /* before the look, so that nothing comes after it */
+        uint32_t n = 0;
+        for (uint32_t i = 0; i < w->n_sources; i++)
+            n += write_burst(w, &w->sources[i]);
+        if (n == 0 && last)
+            return NULL;
+        if (n == 0)
+            nanosleep(&idle, NULL);
+    }
+}
+
+/* ---- set-up ---- */
+
+int weir_writer_open(
+    struct weir_writer **made, const struct weir_writer_plan *plan, char *error, size_t error_size)
+{
+    struct weir_writer *w = calloc(1, sizeof *w + plan->rings * sizeof w->sources[0]);
+    *made = w;
+    if (w == NULL)
+        return refuse(ENOMEM, error, error_size, "no memory to write %s", plan->file);
+    w->plan = *plan;
+    w->format = &formats[plan->format];
+    w->flat = malloc(plan->snap);
+    int fd = open_file(w, error, error_size);
+    int result = fd < 0 ? fd : 0;
+    w->file = fd < 0 ? NULL : fdopen(fd, w->format->records ? "a" : "w");
+    if (result == 0 &&
+        (w->flat == NULL || w->file == NULL || setvbuf(w->file, NULL, _IOFBF, BUFFER_BYTES) != 0))
+        result = refuse(ENOMEM, error, error_size, "no memory to write %s", plan->file);
+    if (result == 0) {
+        w->format->begin(w);
+        if (fflush(w->file) != 0 || ferror(w->file))
+            result = refuse(errno, error, error_size, "cannot write %s: %s", plan->file, strerror(errno));
+    }
+    if (result == 0 && !w->format->records)
+        w->bytes = (uint64_t)ftell(w->file);
+    else if (result != 0 && w->file == NULL && fd >= 0)
+        close(fd);
+    if (result == 0)
+        return 0;
+    weir_writer_close(w);
+    *made = NULL;
+    return result;
+}
+
+int weir_writer_add(struct weir_writer *w, struct weir_ring_consumer *ring, struct weir_counter *counts)
+{
+    w->sources[w->n_sources++] = (struct source){ring, counts};
+    if (w->n_sources < w->plan.rings)
+        return 0;
+    int error = pthread_create(&w->thread, NULL, write_all, w);
+    w->runs = error == 0;
+    if (w->runs)
+        pthread_setname_np(w->thread, "weir-write");
+    return -error;
+}
+
+void weir_writer_close(struct weir_writer *w)
+{
+    weir_word_publish(&w->stop, 1);
+    if (w->runs)
+        pthread_join(w->thread, NULL);
+    if (w->file != NULL)
+        fclose(w->file);
+    free(w->flat);
+    free(w);
+}

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Records of flows: each leaves once, whatever ended it, and its packets add up; a bad disk costs records and nothing else."""
+import collections
+import csv
+import glob
+import json
+import os
+import tempfile
+import unittest
+
+import lab
+
+VARIANTS = ("release", "asan", "tsan")
+TEXT = """
+version: 1
+ports: {{gen: {{generator: {{flows: {flows}, rate: {rate}}}}}}}
+exports: {{flows: {{file: {file}{export}}}}}
+pools:
+  in: {{from: [gen], stages: [validate]}}
+  work:
+    from: [in]
+    shard-by: flow
+    on-full: block
+    workers: 2
+    stages: [{{meter: {{max-flows: {limit}, idle: {idle}, active: {active}, records: flows}}}}, {{sink: {{check: order}}}}]
+"""
+DEFAULTS = {"flows": "5k", "rate": "20kpps", "export": "", "limit": "20k", "idle": "30s", "active": "60s"}
+# 10 million new flows a minute for ten minutes, or less of it for a few seconds.
+CHURN = ({"flows": "16M", "rate": "170kpps", "limit": "1M", "idle": "3s"}, 600) if lab.LONG else \
+        ({"flows": "1M", "rate": "20kpps", "limit": "100k", "idle": "500ms"}, 8)
+
+
+class Records(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="weir-records-")
+        self.addCleanup(folder.cleanup)
+        self.file = os.path.join(folder.name, "flows")
+
+    def text(self, **given):
+        return TEXT.format(file=self.file, **{**DEFAULTS, **given})
+
+    def check(self, end, code=0):
+        """The books, and that every flow's records are numbered without a gap."""
+        self.assertEqual(end.code, code, end)
+        self.assertEqual((end["lost"], end["leaked"], end["held"]), (0, 0, 0), end)
+        counts = end.stage("meter")["counters"]
+        self.assertEqual(counts["packets"] + counts["untracked"], end["accepted"], end)
+        left = sum(counts[name] for name in ("flows_expired", "flows_cut", "flows_tcp_end", "flows_evicted", "flows"))
+        self.assertEqual(counts["flows_created"] + counts["flows_cut"], left, end)
+        self.assertEqual(counts["records"] + counts["records_lost"] + counts["records_failed"], left, end)
+        return counts
+
+    def check_file(self, counts):
+        self.assertEqual(counts["records_lost"] + counts["records_failed"], 0)
+        packets, size, n, ends = 0, 0, 0, collections.Counter()
+        numbers = collections.defaultdict(list)
+        for name in glob.glob(self.file + "*"):
+            size += os.path.getsize(name)
+            with open(name, encoding="utf-8") as file:
+                for line in file:
+                    r = json.loads(line)
+                    n += 1
+                    packets += sum(r["packets"])
+                    ends[r["end"]] += 1
+                    self.assertLessEqual(r["first"], r["last"])
+                    numbers[(*r["address"], *r["port"])].append((r["first"], r["sequence"], r["end"]))
+        self.assertEqual((n, packets, size), (counts["records"], counts["packets"], counts["records_bytes"]))
+        for name, end in (("flows_expired", "idle"), ("flows_cut", "active"), ("flows_evicted", "evicted"), ("flows", "drain")):
+            self.assertEqual(counts[name], ends[end], name)
+        for flow, records in numbers.items():
+            expected = 0
+            for _, sequence, end in sorted(records):
+                self.assertEqual(sequence, expected, (flow, records))
+                expected = sequence + 1 if end == "active" else 0
+        return ends
+
+    def test_each_flow_leaves_once_and_its_packets_add_up(self):
+        with lab.weir(self.text(active="1s", idle="10s")) as w:
+            w.wait_for_metrics(lambda m: total(m, "weir_meter_flows_cut_total") > 3000)
+            end = w.stop()
+        ends = self.check_file(self.check(end))
+        self.assertGreater(ends["active"], 3000)
+        self.assertGreater(ends["drain"], 1000, "at the end every live flow has its record")
+
+    def test_at_the_limit_flows_give_way(self):
+        with lab.weir(self.text(flows="100k", limit="10k")) as w:
+            w.wait_for_metrics(lambda m: total(m, "weir_meter_flows_evicted_total") > 5000)
+            end = w.stop()
+        counts = self.check(end)
+        self.check_file(counts)
+        self.assertGreaterEqual(counts["flows"], 9500, end)
+        self.assertEqual(counts["untracked"], 0, end)
+
+    def test_nobody_gives_way_below_the_limit(self):
+        with lab.weir(self.text(flows="9k", limit="10k", rate="50kpps")) as w:  # of 9 000 all but a few are seen soon
+            w.wait_for_metrics(lambda m: total(m, "weir_meter_flows") > 8900)
+            end = w.stop()
+        counts = self.check(end)
+        self.assertEqual((counts["flows_evicted"], counts["untracked"]), (0, 0), end)
+
+    def test_files_have_their_length_and_go_on_after_a_restart(self):
+        text = self.text(export=", rotate: 500k", active="500ms")
+        n = 0
+        for _ in range(2):
+            with lab.weir(text) as w:
+                w.wait_for_metrics(lambda m: total(m, "weir_meter_records_total") > 5000)
+                end = w.stop()
+            n += self.check(end)["records"]
+        files = glob.glob(self.file + ".*")
+        self.assertGreater(len(files), 3)
+        for name in files:
+            self.assertGreaterEqual(os.path.getsize(name), 500000)
+            self.assertLess(os.path.getsize(name), 700000)
+        lines = 0
+        for name in files + [self.file]:
+            with open(name, encoding="utf-8") as file:
+                lines += sum(1 for line in file if json.loads(line))
+        self.assertEqual(lines, n)
+
+    def test_csv_says_the_same(self):
+        with lab.weir(self.text(export=", format: csv")) as w:
+            w.wait_for_metrics(lambda m: total(m, "weir_meter_flows") > 1000)
+            end = w.stop()
+        counts = self.check(end)
+        with open(self.file, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual(len(rows), counts["records"])
+        self.assertEqual(sum(int(r["packets_0"]) + int(r["packets_1"]) for r in rows), counts["packets"])
+        self.assertEqual(sum(int(r["bytes_0"]) + int(r["bytes_1"]) for r in rows), counts["bytes"])
+        self.assertEqual({r["end"] for r in rows}, {"drain"})
+
+    @lab.needs_program("prlimit")
+    def test_a_full_disk_is_said_once_and_costs_records_only(self):
+        with lab.weir(self.text(active="100ms"), prefix=("prlimit", "--fsize=300000")) as w:
+            w.wait_for("records are missing in .*: File too large")
+            w.wait_for_metrics(lambda m: total(m, "weir_meter_records_failed_total") > 3000)
+            end = w.stop()
+        counts = self.check(end, code=71)
+        self.assertEqual(end.err.count("records are missing"), 1, end)
+        with open(self.file, encoding="utf-8") as file:
+            self.assertEqual(sum(1 for line in file if json.loads(line)), counts["records"])
+
+    def test_churn_takes_no_memory_and_loses_no_flow(self):
+        keys, seconds = CHURN
+        with lab.weir(self.text(**keys), "--set", "log=info") as w:
+            w.wait_for_metrics(lambda m: total(m, "weir_meter_flows_expired_total") > (4000000 if lab.LONG else 40000))
+            before = resident(w.pid)
+            start = total(w.metrics(), "weir_meter_packets_total")
+            wanted = start + seconds * (170000 if lab.LONG else 20000) / (10 if lab.SANITIZED else 1)
+            w.wait_for_metrics(lambda m: total(m, "weir_meter_packets_total") > wanted, 60 + 3 * seconds)
+            after = resident(w.pid)
+            end = w.stop(120)
+        counts = self.check(end)
+        self.assertEqual((counts["flows_evicted"], counts["untracked"]), (0, 0), end)
+        self.check_file(counts)
+        sweeps = {name: counts[name] for name in counts if name.startswith("sweeps_")}
+        print(f"\nnote: {counts['flows_created']} flows, resident {before >> 20} MiB, then {after >> 20} MiB, {sweeps}")
+        if not lab.SANITIZED:
+            self.assertLess(after, before * 1.1 + (8 << 20))
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def total(metrics, name):
+    return sum(value for key, value in metrics.items() if key.startswith(name + "{"))
+
+
+if __name__ == "__main__":
+    unittest.main()
