@@ -26,6 +26,7 @@
 
 #define IDLE_NS                                                                                              \
     1000000 /* a look at empty rings; a worker never wakes the writer, which would be a system call */
+#define PATIENCE_S 2            /* without one more packet, at the end */
 #define BUFFER_BYTES (1u << 20) /* holds a burst of common frames: one write */
 #define NS_A_SECOND INT64_C(1000000000)
 
@@ -430,13 +431,37 @@ int weir_writer_add(struct weir_writer *w, struct weir_ring_consumer *ring, stru
     return -error;
 }
 
-void weir_writer_close(struct weir_writer *w)
+static bool join_writer(struct weir_writer *w)
+{
+    for (uint64_t before = UINT64_MAX, now = 0; now != before;) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += PATIENCE_S;
+        if (pthread_timedjoin_np(w->thread, NULL, &until) == 0)
+            return true;
+        before = now;
+        now = 1;
+        for (uint32_t i = 0; i < w->n_sources; i++)
+            for (int k = 0; k < WEIR_WRITER_RECORD_COUNTS; k++)
+                now += weir_counter_read(&w->sources[i].counts[k]);
+    }
+    weir_word_publish(w->plan.failed, ETIMEDOUT);
+    return false;
+}
+
+bool weir_writer_close(struct weir_writer *w)
 {
     weir_word_publish(&w->stop, 1);
-    if (w->runs)
-        pthread_join(w->thread, NULL);
-    if (w->file != NULL)
-        fclose(w->file);
+    if (w->runs && !join_writer(w))
+        return false;
+    if (w->file != NULL && fclose(w->file) != 0) /* some file systems tell only now */
+        weir_word_publish(w->plan.failed, (uint32_t)errno);
     free(w->flat);
     free(w);
+    return true;
+}
+
+const char *weir_writer_says(uint32_t error)
+{
+    return error == ETIMEDOUT ? "the disk does not answer" : strerror((int)error);
 }

@@ -139,6 +139,7 @@ struct meter_worker {
 
 struct meter_pool { /* before the workers start */
     struct weir_writer *writer;
+    bool hangs;              /* its disk, at the end */
     struct weir_word failed; /* the writer writes, anyone reads: errno, 0 = fine */
     uint32_t n;
     struct meter_worker *worker[];
@@ -423,13 +424,11 @@ static int meter_init(struct weir_stage *s)
 }
 
 /* All workers have ended, and the first to come here has the ring of its own and the shards of all. */
-static void meter_fini(struct weir_stage *s)
+static void end_records(struct weir_stage *s)
 {
     static const struct timespec a_while = {.tv_nsec = 100000};
     struct meter_pool *pool = s->pool_state;
     struct meter_worker *w = s->worker_state;
-    if (pool->writer == NULL)
-        return;
     for (uint32_t shard = 0; w->records != NULL && shard < s->env->shards; shard++) {
         const struct weir_flow *f;
         uint64_t at = 0;
@@ -445,8 +444,18 @@ static void meter_fini(struct weir_stage *s)
     }
     if (w->records != NULL)
         weir_ring_publish(&w->records->producer);
-    weir_writer_close(pool->writer);
+    pool->hangs = !weir_writer_close(pool->writer);
     pool->writer = NULL;
+}
+
+static void meter_fini(struct weir_stage *s)
+{
+    struct meter_pool *pool = s->pool_state;
+    struct meter_worker *w = s->worker_state;
+    if (pool->writer != NULL)
+        end_records(s);
+    if (pool->hangs && w->records != NULL)
+        weir_counter_add(&s->counts[RECORDS_LOST], weir_ring_depth(w->records));
 }
 
 static bool meter_trouble(const struct weir_stage *s, char *text, size_t size)
@@ -455,7 +464,7 @@ static bool meter_trouble(const struct weir_stage *s, char *text, size_t size)
     uint32_t error = weir_word_read(&((const struct meter_pool *)s->pool_state)->failed);
     if (error != 0)
         snprintf(text, size, "records are missing in %s: %s; they are counted as records_failed",
-            p->records.file, strerror((int)error));
+            p->records.file, weir_writer_says(error));
     return error != 0;
 }
 

@@ -73,6 +73,7 @@ static const char *const write_counters[] = {
 
 struct write_pool {
     struct weir_writer *writer;
+    bool hangs;              /* the disk, at the end */
     struct weir_word failed; /* the writer writes, anyone reads: errno, 0 = fine */
 };
 
@@ -173,10 +174,13 @@ static int write_init(struct weir_stage *s)
 static void write_fini(struct weir_stage *s)
 {
     struct write_pool *pool = s->pool_state;
+    struct write_worker *w = s->worker_state;
     if (pool->writer != NULL)
-        weir_writer_close(pool->writer);
+        pool->hangs = !weir_writer_close(pool->writer);
     pool->writer = NULL;
-    take_back(s, s->worker_state, 0);
+    if (pool->hangs)
+        weir_counter_add(&s->counts[NOT_WRITTEN], weir_ring_depth(w->ring));
+    take_back(s, w, 0);
 }
 
 static bool write_trouble(const struct weir_stage *s, char *text, size_t size)
@@ -185,7 +189,7 @@ static bool write_trouble(const struct weir_stage *s, char *text, size_t size)
     uint32_t error = weir_word_read(&((const struct write_pool *)s->pool_state)->failed);
     if (error != 0)
         snprintf(text, size, "the capture %s ends early: %s; what came later is counted as failed", p->file,
-            strerror((int)error));
+            weir_writer_says(error));
     return error != 0;
 }
 
