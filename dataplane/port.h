@@ -66,7 +66,7 @@ struct weir_port {
     uint32_t taken;             /* mbufs the driver took in open and start, each time */
     uint32_t tx_rings;          /* mbufs that may wait in its transmit and completion rings */
     struct weir_port_counters { /* one a queue; who receives and who transmits may be two workers */
-        struct weir_counter rx_packets WEIR_CACHE_ALIGNED, rx_bytes, missed, offered, oversize;
+        struct weir_counter rx_packets WEIR_CACHE_ALIGNED, rx_bytes, missed, offered, oversize, unsummed;
         struct weir_counter tx_packets WEIR_CACHE_ALIGNED, tx_bytes;
     } queue[WEIR_PORTS_MAX];
 };

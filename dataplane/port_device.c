@@ -20,6 +20,9 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
 #include <rte_log.h>
 
 #include "dataplane/mbuf.h"
@@ -85,6 +88,27 @@ static inline bool is_plain(const struct weir_port *port, const struct rte_mbuf 
     return m->nb_segs == 1 && rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m) && m->pool == port->mempool;
 }
 
+/* The sum of the pseudo-header stands where that of the whole should: Linux leaves the rest to a card. */
+static bool is_unsummed_slow(const struct rte_mbuf *m)
+{
+    const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+    const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(ether + 1);
+    const uint8_t *l4 = (const uint8_t *)(ip + 1);
+    rte_be16_t sum;
+    if (m->data_len < sizeof *ether + sizeof *ip + sizeof(struct rte_tcp_hdr) ||
+        ether->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4) || ip->version_ihl != RTE_IPV4_VHL_DEF ||
+        (ip->fragment_offset & ~RTE_BE16(RTE_IPV4_HDR_DF_FLAG)) != 0 ||
+        (ip->next_proto_id != IPPROTO_TCP && ip->next_proto_id != IPPROTO_UDP))
+        return false;
+    memcpy(&sum,
+        l4 + (ip->next_proto_id == IPPROTO_TCP ? offsetof(struct rte_tcp_hdr, cksum)
+                                               : offsetof(struct rte_udp_hdr, dgram_cksum)),
+        sizeof sum);
+    return sum == rte_ipv4_phdr_cksum(ip, 0) &&
+           sizeof *ether + rte_be_to_cpu_16(ip->total_length) <= m->data_len &&
+           rte_ipv4_udptcp_cksum_verify(ip, l4) != 0;
+}
+
 static uint32_t receive(struct weir_port *port, uint16_t queue, struct weir_batch *batch)
 {
     const struct device *d = port->state;
@@ -108,6 +132,8 @@ static uint32_t receive(struct weir_port *port, uint16_t queue, struct weir_batc
         bytes += m->pkt_len;
         oversize += m->pkt_len > port->max_frame + WEIR_VLAN_BYTES;
     }
+    if (d->driver->rides && is_unsummed_slow(mbufs[0])) /* one of each batch stands for all */
+        weir_counter_add(&count->unsummed, 1);
     if (unlikely(oversize != 0))
         weir_counter_add(&count->oversize, oversize);
     weir_counter_add(&count->rx_packets, n);

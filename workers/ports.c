@@ -131,23 +131,34 @@ static void try_to_open(struct weir_runtime *rt, struct weir_port *port, uint64_
 }
 
 /* Offloads that a cable has no use for. Said once a minute while it goes on. */
-static void warn_of_offloads(struct weir_runtime *rt, struct weir_port *port, uint64_t now_tsc)
+static void warn(struct weir_runtime *rt, const struct weir_port *port, struct weir_port_warned *warned,
+    uint64_t n, const char *what, uint64_t now_tsc)
+{
+    if (n == warned->n || now_tsc < warned->next_tsc)
+        return;
+    weir_log(WEIR_LOG_WARNING, "port %s: %lu %s", port->name, (unsigned long)(n - warned->n), what);
+    warned->n = n;
+    warned->next_tsc = now_tsc + 60 * rt->tsc_hz;
+}
+
+static void warn_of_offloads(struct weir_runtime *rt, const struct weir_port *port, uint64_t now_tsc)
 {
     struct weir_port_watch *watch = &rt->watches[port->index];
-    uint64_t n = 0;
-    for (uint16_t q = 0; q < port->rx_queues; q++)
-        n += weir_counter_read(&port->queue[q].oversize);
-    if (n == watch->oversize || now_tsc < watch->next_warning_tsc)
-        return;
-    weir_log(WEIR_LOG_WARNING,
-        "port %s: %lu frames above its MTU came in, which no cable would carry: their sender leaves the "
-        "cutting to a card "
-        "that is not there, or %s joins them; `ethtool -K INTERFACE tso off gso off gro off lro off` on both "
-        "ends",
-        port->name, (unsigned long)(n - watch->oversize),
-        port->device[0] != '\0' ? port->device : "the device");
-    watch->oversize = n;
-    watch->next_warning_tsc = now_tsc + 60 * rt->tsc_hz;
+    uint64_t oversize = 0, unsummed = 0;
+    for (uint16_t q = 0; q < port->rx_queues; q++) {
+        oversize += weir_counter_read(&port->queue[q].oversize);
+        unsummed += weir_counter_read(&port->queue[q].unsummed);
+    }
+    warn(rt, port, &watch->oversize, oversize,
+        "frames above its MTU came in, which no cable would carry: their sender leaves the cutting to a card "
+        "that is not there, or the interface joins them; `ethtool -K INTERFACE tso off gso off gro off lro "
+        "off` "
+        "on both ends",
+        now_tsc);
+    warn(rt, port, &watch->unsummed, unsummed,
+        "batches came in with a frame that has no checksum yet: its sender leaves that to a card that is not "
+        "there, and its receiver will drop it; `ethtool -K INTERFACE tx off` on both ends",
+        now_tsc);
 }
 
 static void look(struct weir_runtime *rt, struct weir_port *port, bool know, uint64_t now_tsc)

@@ -18,8 +18,9 @@ struct weir_port_watch {
     uint32_t tries;         /* that failed, in a row */
     uint32_t takes;         /* mbufs at each opening, of a driver that keeps them */
     uint64_t grace_tsc;     /* until then its link may be down without anybody following */
-    uint64_t oversize;      /* frames that were warned of */
-    uint64_t next_warning_tsc;
+    struct weir_port_warned {
+        uint64_t n, next_tsc; /* frames that were warned of, and when again */
+    } oversize, unsummed;
     bool closing; /* the workers were told, and have not all answered */
     bool held;    /* its link is down by our doing */
 };

@@ -126,6 +126,23 @@ class Wire(unittest.TestCase):
                 end = w.stop()
         self.check_books(end)
 
+    def test_checksums_left_to_a_card_that_is_not_there_are_named_with_the_remedy(self):
+        send = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'weir' * 9, ('10.77.12.2', 9))"
+        for driver in ("net_af_packet", "net_af_xdp"):
+            with self.subTest(driver), lab.namespaces("10.77.12.1/24", "10.77.12.2/24") as (left, right):
+                text = BRIDGE.replace("net_af_packet", driver).format(a=left.outer, b=right.outer)
+                with lab.weir(text) as w:
+                    w.url()
+                    self.assertEqual(left.run("ping", "-c", "3", "-W", "5", right.address).returncode, 0)
+                    self.assertEqual(left.run("python3", "-c", send).returncode, 0)
+                    w.wait_for_metrics(lambda m: m["weir_ledger_sent_packets_total"] >= 7)
+                    self.assertNotIn("no checksum", w.err())
+                    self.assertEqual(left.run("ethtool", "-K", "eth0", "tx", "on").returncode, 0)
+                    self.assertEqual(left.run("python3", "-c", send).returncode, 0)
+                    w.wait_for(r"port a: 1 batch.*no checksum yet.*ethtool -K INTERFACE tx off")
+                    end = w.stop()
+                self.check_books(end)
+
     def test_a_cable_pulled_and_plugged_in_again(self):
         with lab.namespaces("10.77.1.1/24", "10.77.1.2/24") as (left, right):
             with lab.weir(BRIDGE.format(a=left.outer, b=right.outer)) as w:
@@ -232,6 +249,25 @@ pools:
                 end = w.stop()
             self.assertEqual((promiscuous(left.outer), promiscuous(right.outer)), (False, True))
         self.check_books(end)
+
+    def test_a_tap_is_an_interface_of_this_machine(self):
+        text = """
+version: 1
+ports: {tap: {vdev: "net_tap0,iface=TAP"}}
+pools: {all: {from: [tap], stages: [validate, {reflect: {swap: mac-ip-ports}}]}}
+"""
+        tap = f"weirtap{os.getpid() % 10**7}"
+        with lab.weir(text.replace("TAP", tap)) as w:
+            w.url()
+            lab.ip("addr", "add", "10.77.13.1/24", "dev", tap)
+            lab.ip("neigh", "add", "10.77.13.2", "lladdr", "02:00:00:00:00:02", "dev", tap)
+            # Turned around, the question comes from the other address; the kernel's answer, turned around, is the other's.
+            ping = lab.call("ping", "-c", "3", "-i", "0.2", "-W", "5", "10.77.13.2")
+            self.assertEqual(ping.returncode, 0, ping.stdout)
+            end = w.stop()
+        self.assertEqual((end.code, end["lost"], end["leaked"]), (0, 0, 0), end)
+        self.assertGreaterEqual(end.port("tap")["sent"], 6, end)
+        self.assertNotIn(tap, lab.ip("link", "show"))
 
     def test_a_tap_that_gives_frames_back_has_them_counted_once(self):
         text = """
