@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -307,6 +309,120 @@ TEST(FlowTable, EvictionTakesTheLongestSilentNearby)
     EXPECT_EQ(table.t->used, 5u);
     EXPECT_FALSE(weir_flow_table_evict(table.t, &table.store, 1u << 31, Table::note, &table))
         << "nothing is near there";
+}
+
+/* ---- keys that somebody chose ---- */
+
+using Hash = uint32_t (*)(uint32_t);
+
+uint32_t crc32_of(uint32_t i)
+{
+    uint32_t crc = UINT32_MAX;
+    for (int byte = 0; byte < 4; byte++) {
+        crc ^= i >> 8 * byte & 0xff;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (0x82f63b78 & (0u - (crc & 1)));
+    }
+    return ~crc;
+}
+
+/* With the key that everybody knows for both directions of a flow. */
+uint32_t toeplitz_of(uint32_t i)
+{
+    uint32_t hash = 0;
+    for (int bit = 0; bit < 32; bit++) {
+        uint64_t window = 0x6d5a6d5a6d5a6d5a << bit % 16;
+        hash ^= i >> (31 - bit) & 1 ? (uint32_t)(window >> 32 | 0x6d5au >> (16 - bit % 16)) : 0;
+    }
+    return hash;
+}
+
+uint32_t ours_with_another_key(uint32_t i)
+{
+    const uint64_t guessed[4] = {
+        0x1111111111111111, 0x2222222222222223, 0x3333333333333335, 0x4444444444444447};
+    return (uint32_t)weir_hash(guessed, i, 0, 0);
+}
+
+/* `n` flows that are at home in one bucket, or the same flows for a hash whose key is not known. */
+std::vector<uint32_t> crafted(Hash hash, uint32_t n_buckets, uint32_t n)
+{
+    std::vector<uint32_t> flows;
+    uint32_t home = weir_flow_home_index(n_buckets, hash(1));
+    for (uint32_t i = 1; flows.size() < n && i < 1u << 26; i++)
+        if (weir_flow_home_index(n_buckets, hash(i)) == home)
+            flows.push_back(i);
+    return flows;
+}
+
+uint32_t fill(Table &table, const std::vector<uint32_t> &flows, Hash hash)
+{
+    uint32_t inserted = 0;
+    for (uint32_t flow : flows) {
+        weir_key k = key(flow);
+        inserted += weir_flow_table_insert(table.t, &table.store, hash(flow), &k, 1) != nullptr;
+    }
+    return inserted;
+}
+
+double seconds_to_find(Table &table, const std::vector<uint32_t> &flows, Hash hash)
+{
+    uint32_t found = 0;
+    auto start = std::chrono::steady_clock::now();
+    for (int times = 0; times < 20; times++)
+        for (uint32_t flow : flows) {
+            weir_key k = key(flow);
+            found += weir_flow_table_find(table.t, table.store.records, hash(flow), &k) != nullptr;
+        }
+    std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    EXPECT_EQ(found, 20 * flows.size());
+    return passed.count();
+}
+
+/* Collisions are crafted for three hashes. Who knows the hash fills one bucket and its neighbours, and all else is
+ * refused; ours under a key that is not known spreads the same flows like any others. */
+TEST(FlowTable, CraftedCollisionsMeetOnlyUnderAHashThatIsKnown)
+{
+    const uint32_t n = 4000, n_buckets = weir_flow_table_buckets(n);
+    std::vector<uint32_t> any(n);
+    for (uint32_t i = 0; i < n; i++)
+        any[i] = i * 2654435761u;
+    const struct {
+        const char *name;
+        Hash hash;
+    } known[] = {{"CRC32", crc32_of}, {"Toeplitz", toeplitz_of}, {"ours, key known", ours_with_another_key}};
+    for (auto &k : known) {
+        std::vector<uint32_t> flows = crafted(k.hash, n_buckets, n);
+        ASSERT_EQ(flows.size(), n) << k.name;
+        Table broken(n);
+        EXPECT_LE(fill(broken, flows, k.hash), 64u * WEIR_FLOW_PLACES) << k.name;
+
+        Table table(n), usual(n);
+        EXPECT_EQ(fill(table, flows, hash_of), n) << k.name;
+        EXPECT_EQ(fill(usual, any, hash_of), n);
+        uint32_t farthest = 0, away = 0, shards[64] = {};
+        auto *b = reinterpret_cast<weir_flow_bucket *>(table.t + 1);
+        for (uint32_t i = 0; i < n_buckets; i++)
+            for (int place = 0; place < WEIR_FLOW_PLACES; place++)
+                if (b[i].tag[place] != 0) {
+                    away += b[i].distance[place] != 0;
+                    farthest = std::max(farthest, (uint32_t)b[i].distance[place]);
+                }
+        for (uint32_t flow : flows)
+            shards[hash_of(flow) % 64]++;
+        EXPECT_LT(away, n / 20) << k.name << ": 2 % live beside their home at the limit";
+        EXPECT_LE(farthest, 3u) << k.name;
+        EXPECT_LT(*std::max_element(shards, shards + 64), n / 64 + 6 * 8u) << k.name << ": six deviations";
+
+        std::vector<double> ratios;
+        for (int round = 0; round < 9; round++) {
+            double attacked = seconds_to_find(table, flows, hash_of);
+            ratios.push_back(attacked / seconds_to_find(usual, any, hash_of));
+        }
+        std::sort(ratios.begin(), ratios.end());
+        printf("note: flows crafted for %s cost %.2f times what others do\n", k.name, ratios[4]);
+        EXPECT_LT(ratios[4], 2.0) << k.name;
+    }
 }
 
 /* Three workers of a pool: what one does not use another has, in a bounded number of steps, and nothing is lost. */

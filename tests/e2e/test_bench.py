@@ -76,6 +76,24 @@ class Bench(unittest.TestCase):
                 self.assertGreater(row[key], 0, (name, key))
         self.assertEqual(rows["1 simple"]["ratio_one_class"], 1)
 
+    @lab.needs_program("meson", "ninja")
+    @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "needs two CPUs")
+    def test_flow_table_beside_rte_hash_in_one_run(self):
+        with tempfile.NamedTemporaryFile(suffix=".svg") as picture:
+            done = subprocess.run(
+                [os.path.join(lab.ROOT, "scripts", "bench"), "flows", "--quick", "--json", "--svg", picture.name],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=250, check=False,
+                env={**os.environ, "WEIR_SETUP": "done"})
+            self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+            self.assertIn("<polyline", picture.read().decode())
+        rows = json.loads(done.stdout)["rows"]
+        self.assertEqual({r["table"] for r in rows}, {"weir", "rte_hash", "weir, whole path"})
+        for row in rows:
+            self.assertGreater(row["cycles_per_packet"], 0, row)
+            if row["bytes_per_flow"] is not None:
+                self.assertGreater(row["bytes_per_flow"], 64, row)
+                self.assertGreater(row["ratio_rte_hash"], 0, row)
+
     def test_wrong_words_are_64(self):
         for words in ((), ("nonsense",)):
             done = subprocess.run([os.path.join(lab.ROOT, "scripts", "bench"), *words], stdin=subprocess.DEVNULL,

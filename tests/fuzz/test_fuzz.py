@@ -54,6 +54,9 @@ class Fuzz(unittest.TestCase):
     def test_config(self):
         self.fuzz("config", os.path.join(HERE, "corpus", "config"), os.path.join(ROOT, "config", "examples"))
 
+    def test_flow_table_against_a_model(self):
+        self.fuzz("flows")
+
 
 if __name__ == "__main__":
     sys.exit(unittest.main(verbosity=2))
