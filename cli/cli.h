@@ -6,6 +6,9 @@
 /* Exit codes, beside those of workers/runtime.h. */
 #define WEIR_EXIT_USAGE 64
 
+/* Where the control sockets lie. */
+#define WEIR_CONTROL_FOLDER "/run/weir"
+
 /* The stages and port kinds of this version, and the names of those that come later. Built once, never freed. */
 const struct weir_vocabulary *weir_vocabulary(void);
 
@@ -47,6 +50,8 @@ void weir_write_schema(const struct weir_vocabulary *, FILE *);
 
 /* One file a verb. */
 int weir_verb_check(int argc, char **argv);
+int weir_verb_ctl(int argc, char **argv);
 int weir_verb_plan(int argc, char **argv);
 int weir_verb_run(int argc, char **argv);
-extern const struct weir_option weir_check_options[], weir_run_options[], weir_plan_options[];
+extern const struct weir_option weir_check_options[], weir_ctl_options[], weir_run_options[],
+    weir_plan_options[];

@@ -22,6 +22,8 @@ static const struct weir_verb verbs[] = {
         weir_run_options, "FILE"},
     {"check", weir_verb_check, "find every mistake of configuration files", weir_check_options, "FILE"},
     {"plan", weir_verb_plan, "show which worker would run where, and why", weir_plan_options, "FILE"},
+    {"ctl", weir_verb_ctl, "ask a running weir, or have it rearrange its workers", weir_ctl_options,
+        "workers resize move shuffle drain"},
     {"document", document, "print the reference of config or metrics, or the completion for bash", NULL,
         "config metrics completion"},
     {"version", version, "print the version", NULL, NULL},
@@ -51,7 +53,7 @@ static void usage(FILE *to)
     fputs("usage: weir VERB …\n", to);
     for (size_t i = 0; i < N_VERBS; i++)
         fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].help);
-    fputs("`weir VERB --help` shows the options of run, check and plan.\n", to);
+    fputs("`weir VERB --help` shows the options of run, check, plan and ctl.\n", to);
 }
 
 /* A standard descriptor that we were started without would be the number of the next file that is opened, and a device

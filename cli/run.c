@@ -2,19 +2,23 @@
 /* weir run FILE: build the pipeline, run it, drain it, certify it. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
 
 #include "cli/cli.h"
+#include "config/key_table.h"
 #include "monitor/certificate.h"
 #include "monitor/http.h"
 #include "monitor/progress.h"
@@ -25,8 +29,9 @@
 #define DEFAULT_LISTEN "127.0.0.1:9476"
 #define ANY_PORT_LISTEN "127.0.0.1:0"
 #define TICK_MS 20
-#define DRAIN_TICK_MS 1
+#define HURRY_TICK_MS 1
 #define LOOK_MS 100
+#define ORDER_TIMEOUT_MS 10000
 
 /* ---- options ---- */
 
@@ -123,7 +128,7 @@ static struct weir_snapshot *take(void *rt)
 static struct weir_http *serve(
     const struct weir_config *config, struct weir_runtime *rt, enum weir_failure *failed)
 {
-    const struct weir_http_source source = {take, weir_snapshot_free, rt};
+    const struct weir_http_source source = {take, weir_snapshot_free, NULL, NULL, rt};
     char error[512];
     *failed = WEIR_FINE;
     if (config->listen != NULL && strcmp(config->listen, "off") == 0)
@@ -142,15 +147,55 @@ static struct weir_http *serve(
     return http;
 }
 
+/* ---- orders ---- */
+
+static bool order(void *rt, struct weir_order *o)
+{
+    return weir_manager_order(rt, o, ORDER_TIMEOUT_MS);
+}
+
+static void drain(void *)
+{
+    kill(getpid(), SIGTERM);
+}
+
+/* Nobody asked for the default socket: that it cannot be is no reason not to run. */
+static struct weir_http *serve_orders(struct weir_runtime *rt, enum weir_failure *failed)
+{
+    const struct weir_http_source source = {take, weir_snapshot_free, order, drain, rt};
+    const struct weir_value *asked = &rt->config->values[WEIR_TOP_CONTROL];
+    const char *name = rt->config->name != NULL ? rt->config->name : "weir";
+    char path[PATH_MAX], error[512];
+    if (asked->set && strcmp(asked->text, "off") == 0)
+        return NULL;
+    snprintf(path, sizeof path, WEIR_CONTROL_FOLDER "/%s.sock", name);
+    if (!asked->set)
+        mkdir(WEIR_CONTROL_FOLDER, 0755);
+    struct weir_http *http = weir_http_start(asked->set ? asked->text : path, &source, error, sizeof error);
+    if (http == NULL && errno == EADDRINUSE && !asked->set) {
+        snprintf(path, sizeof path, WEIR_CONTROL_FOLDER "/%s-%d.sock", name, (int)getpid());
+        http = weir_http_start(path, &source, error, sizeof error);
+    }
+    if (http == NULL && asked->set)
+        *failed = errno == EACCES || errno == EPERM ? WEIR_FAILED_PERMISSION : WEIR_FAILED_OS;
+    if (http == NULL)
+        weir_log(asked->set ? WEIR_LOG_ERROR : WEIR_LOG_NOTICE, "control: %s%s", error,
+            asked->set ? "" : "; `weir ctl` will not reach this weir");
+    return http;
+}
+
 /* ---- the loop of the control thread ---- */
 
-/* How many of the signals came: each drains, each more says hurry. */
-static unsigned signals_taken(int fd, int wait_ms)
+/* How many of the signals came: each drains, each more says hurry. An order only ends the wait. */
+static unsigned signals_taken(int fd, int orders, int wait_ms)
 {
-    struct pollfd p = {.fd = fd, .events = POLLIN};
+    struct pollfd p[] = {{.fd = fd, .events = POLLIN}, {.fd = orders, .events = POLLIN}};
     struct signalfd_siginfo signals[8];
-    if (poll(&p, 1, wait_ms) <= 0)
+    eventfd_t order;
+    if (poll(p, 2, wait_ms) <= 0)
         return 0;
+    if (p[1].revents != 0)
+        eventfd_read(orders, &order);
     ssize_t n = read(fd, signals, sizeof signals);
     return n <= 0 ? 0 : (unsigned)((size_t)n / sizeof signals[0]);
 }
@@ -166,7 +211,8 @@ static bool run(struct weir_runtime *rt, int signals, struct display *display)
     uint64_t drain_tsc = (uint64_t)((double)config->drain_timeout_ns * 1e-9 * (double)rt->tsc_hz);
     unsigned came = 0;
     for (;;) {
-        came += signals_taken(signals, rt->signal_tsc != 0 ? DRAIN_TICK_MS : TICK_MS);
+        bool hurry = rt->signal_tsc != 0 || weir_manager_busy(rt);
+        came += signals_taken(signals, weir_manager_fd(rt->manager), hurry ? HURRY_TICK_MS : TICK_MS);
         uint64_t now = rte_rdtsc();
         if (weir_runtime_tick(rt, now))
             return true;
@@ -227,9 +273,12 @@ static int run_pipeline(struct weir_runtime *rt, const struct options *o, int pr
         return (int)failed;
     tell_plan(rt);
     struct weir_http *http = serve(rt->config, rt, &failed);
+    struct weir_http *control = failed == WEIR_FINE ? serve_orders(rt, &failed) : NULL;
     if (failed == WEIR_FINE)
         failed = weir_runtime_start(rt);
     if (failed != WEIR_FINE) {
+        weir_manager_close(rt);
+        weir_http_stop(control);
         weir_http_stop(http);
         if (rt->abandoned)
             _exit((int)failed); /* as below */
@@ -237,8 +286,10 @@ static int run_pipeline(struct weir_runtime *rt, const struct options *o, int pr
     }
     struct display display = {.every_ms = progress_ms, .terminal = isatty(STDERR_FILENO) != 0};
     bool all = run(rt, signals, &display);
+    weir_manager_close(rt);
     clear(&display);
     weir_snapshot_free(display.before);
+    weir_http_stop(control);
     weir_http_stop(http);
     if (all)
         weir_runtime_finish(rt);

@@ -67,7 +67,7 @@ static json_t *value(const struct weir_key_row *row)
         return json_pack("{s:[o,o,o]}", "anyOf", integer(row),
             text("^[0-9.]+(k|M|G|KiB|MiB|GiB)?(-[0-9.]+(k|M|G|KiB|MiB|GiB)?)?$"), words(row->words));
     case WEIR_TYPE_WORKERS:
-        return any_of(integer(row), text("^[0-9]+$"));
+        return any_of(integer(row), text("^[0-9]+(-[0-9]+)?$"));
     case WEIR_TYPE_CPUS:
         return any_of(json_pack("{s:s,s:i}", "type", "integer", "minimum", 0),
             text("^(auto|!?[0-9]+(-[0-9]+)?(,!?[0-9]+(-[0-9]+)?)*)$"));

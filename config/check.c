@@ -119,6 +119,11 @@ static void check_workers(const struct weir_draft *d, uint32_t i)
     const struct weir_value *v = &draft->values[WEIR_POOL_WORKERS];
     if (!v->set || pool->workers < 2)
         return;
+    if (pool->workers_at_start < pool->workers &&
+        (pool->fed_by_ports || pool->shard_by == WEIR_SHARD_BY_NONE))
+        weir_complain(d->complaints, v->place,
+            "pool `%s` is elastic without shards that could move between its workers; write `workers: %u`%s",
+            pool->name, pool->workers, pool->fed_by_ports ? "" : ", or `shard-by: flow`");
     if (pool->fed_by_ports) {
         if (pool->workers > pool->n_from)
             weir_complain(d->complaints, v->place,

@@ -142,7 +142,8 @@ struct weir_config_pool {
     enum weir_shard_by shard_by; /* fed by pools only */
     enum weir_on_full on_full;
     uint32_t depth;   /* packets a ring of the inbox holds; power of two */
-    uint32_t workers; /* fixed for now */
+    uint32_t workers; /* the most */
+    uint32_t workers_at_start;
     struct weir_config_stage *stages;
     uint32_t n_stages;
     struct weir_value *values; /* of the scalar keys, as written, for weir_config_print() */

@@ -144,7 +144,7 @@ void weir_config_document(const struct weir_vocabulary *vocabulary, FILE *to)
     fputs(WEIR_CLASSES, to);
     fputs("\n## Pools\n\n`pools: {NAME: {from: […], stages: […], …}}`.\n", to);
     write_rows(weir_pool_rows, to);
-    fputs("\nIn a later version: `workers: A-B`, `on-full: shed`, `shard-by: tenant`.\n", to);
+    fputs("\nIn a later version: `on-full: shed`, `shard-by: tenant`.\n", to);
     fputs(
         "\n## Exports\n\n`exports: {NAME: {file: …}}`; a stage `meter` with `records: NAME` fills it.\n", to);
     write_rows(weir_export_rows, to);

@@ -60,6 +60,12 @@ const struct weir_key_row weir_top_rows[] = {
         .type = WEIR_TYPE_LISTEN,
         .optional = true,
         .help = "Where `/metrics` answers. Not written: 127.0.0.1:9476, or any free port there."},
+    [WEIR_TOP_CONTROL] = {.key = "control",
+        .type = WEIR_TYPE_STRING,
+        .optional = true,
+        .help = "Path of the socket on which `weir ctl` speaks to this weir, or off. Not written: "
+                "/run/weir/NAME.sock, "
+                "where NAME is that of the pipeline, or weir."},
     [WEIR_TOP_LOG] = {.key = "log",
         .type = WEIR_TYPE_WORD,
         .unset = "notice",
@@ -79,7 +85,6 @@ const struct weir_key_row weir_top_rows[] = {
         .max = YEAR,
         .help = "Stop after so long. Not written: run until a signal or the end of all input."},
     {.key = "tables", .type = WEIR_TYPE_MAP, .help = "Tenants and other look-ups.", .not_yet = later},
-    {.key = "control", .type = WEIR_TYPE_STRING, .help = "Socket of `weir ctl`.", .not_yet = later},
     {.key = NULL},
 };
 
@@ -133,7 +138,19 @@ const struct weir_key_row weir_pool_rows[] = {
         .unset = "1",
         .min = 1,
         .max = 64,
-        .help = "Polling loops, each on a CPU of its own while there are enough."},
+        .help = "Polling loops, each on a CPU of its own while there are enough. `A-B`, with `shard-by: "
+                "flow` only: an "
+                "elastic pool, which starts with A and has CPUs, rings and memory for B; `weir ctl resize` "
+                "changes the "
+                "number while packets flow."},
+    [WEIR_POOL_PARK_AFTER] = {.key = "park-after",
+        .type = WEIR_TYPE_DURATION,
+        .unset = "10ms",
+        .min = 1000,
+        .max = UINT64_C(3600) * 1000000000,
+        .help = "A worker without packets for so long sleeps until some come, which takes tens of "
+                "microseconds then. "
+                "Workers that poll ports never do."},
     [WEIR_POOL_ORDER] = {.key = "order",
         .type = WEIR_TYPE_WORD,
         .optional = true,
@@ -349,11 +366,7 @@ static bool parse_size(
 static bool parse_workers(
     const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
 {
-    if (!parse_range(row, WEIR_TYPE_COUNT, text, value, complaint))
-        return false;
-    if (strchr(text, '-') != NULL)
-        return refuse(row, text, "is an elastic pool, which comes in a later version of weir", complaint);
-    return true;
+    return parse_range(row, WEIR_TYPE_COUNT, text, value, complaint);
 }
 
 static bool parse_cpu(const char **at, uint32_t *to)

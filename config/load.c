@@ -799,7 +799,8 @@ static void load_pool(struct loader *l, uint32_t i, int map)
     pool->shard_by = (enum weir_shard_by)draft->values[WEIR_POOL_SHARD_BY].number;
     pool->on_full = (enum weir_on_full)draft->values[WEIR_POOL_ON_FULL].number;
     pool->depth = (uint32_t)draft->values[WEIR_POOL_DEPTH].number;
-    pool->workers = (uint32_t)draft->values[WEIR_POOL_WORKERS].number;
+    pool->workers_at_start = (uint32_t)draft->values[WEIR_POOL_WORKERS].number;
+    pool->workers = (uint32_t)draft->values[WEIR_POOL_WORKERS].high;
     /* Refused keys count as written: that they are missing would be one complaint too many. */
     draft->values[WEIR_POOL_SHARD_BY].set |= found[WEIR_POOL_SHARD_BY] != 0;
     draft->values[WEIR_POOL_ON_FULL].set |= found[WEIR_POOL_ON_FULL] != 0;

@@ -172,6 +172,11 @@ struct weir_stage_def {
     /* The same thread, in a step without packets; bounded like the other. */
     void (*tick)(struct weir_stage *, uint64_t now_tsc);
 
+    /* A shard changes its owner, the worker whose thread calls: what this worker keeps of it beside the shard's object
+     * goes there, or comes from there. NULL = it keeps nothing. */
+    void (*export_shard)(struct weir_stage *, uint32_t shard);
+    void (*import_shard)(struct weir_stage *, uint32_t shard);
+
     /* Control thread, after every worker has ended. Packets that it held go to the trash. */
     void (*fini)(struct weir_stage *);
 

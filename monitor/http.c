@@ -2,12 +2,15 @@
 #include "monitor/http.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "config/key_table.h"
@@ -20,37 +23,136 @@
 struct weir_http {
     struct MHD_Daemon *daemon;
     struct weir_http_source source;
+    char *path; /* of the Unix socket, NULL = an address */
 };
 
-/* ---- pages ---- */
+/* ---- pages: each writes its body and returns the status ---- */
 
-static int write_metrics(const struct weir_http *h, FILE *to)
+typedef unsigned page_writer(const struct weir_http *, struct MHD_Connection *, FILE *);
+
+static unsigned write_metrics(const struct weir_http *h, struct MHD_Connection *, FILE *to)
 {
     struct weir_snapshot *s = h->source.take(h->source.argument);
     if (!s)
-        return -EAGAIN;
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
     weir_metrics_text(s, to);
     h->source.release(s);
-    return 0;
+    return MHD_HTTP_OK;
 }
 
-static int write_index(const struct weir_http *, FILE *);
+static unsigned write_json(json_t *json, unsigned status, FILE *to)
+{
+    bool fine = json && json_dumpf(json, to, JSON_COMPACT | JSON_ESCAPE_SLASH) == 0;
+    fputc('\n', to);
+    json_decref(json);
+    return fine ? status : MHD_HTTP_SERVICE_UNAVAILABLE;
+}
+
+static json_t *worker_json(const struct weir_snapshot_worker *w)
+{
+    double cycles = (double)(w->busy_tsc + w->idle_tsc + w->blocked_tsc + w->parked_tsc);
+    double part = cycles > 0 ? 100 / cycles : 0;
+    return json_pack("{s:s,s:i,s:i,s:s,s:b,s:i,s:I,s:I,s:I,s:f,s:f,s:f,s:f}", "pool", w->pool, "worker",
+        w->index, "cpu", w->cpu, "state", weir_worker_state_names[w->state], "stuck", w->stuck, "shards",
+        w->shards, "held", (json_int_t)w->held, "received", (json_int_t)w->received, "stash_high_water",
+        (json_int_t)w->stash_high_water, "busy_percent", (double)w->busy_tsc * part, "idle_percent",
+        (double)w->idle_tsc * part, "blocked_percent", (double)w->blocked_tsc * part, "parked_percent",
+        (double)w->parked_tsc * part);
+}
+
+static unsigned write_workers(const struct weir_http *h, struct MHD_Connection *, FILE *to)
+{
+    struct weir_snapshot *s = h->source.take(h->source.argument);
+    if (!s)
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    json_t *all = json_array();
+    for (uint32_t i = 0; i < s->n_workers; i++)
+        json_array_append_new(all, worker_json(&s->workers[i]));
+    h->source.release(s);
+    return write_json(all, MHD_HTTP_OK, to);
+}
+
+/* ---- orders ---- */
+
+/* A number of the query; false where there is none. */
+static bool number_of(struct MHD_Connection *c, const char *key, uint32_t *number)
+{
+    const char *text = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, key);
+    size_t digits = text ? strspn(text, "0123456789") : 0;
+    *number = digits ? (uint32_t)strtoul(text, NULL, 10) : 0;
+    return digits > 0 && digits < 10 && !text[digits];
+}
+
+static unsigned carry_out(const struct weir_http *h, struct MHD_Connection *c, enum weir_order_kind kind,
+    bool understood, struct weir_order *o, FILE *to)
+{
+    o->kind = kind;
+    o->pool = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "pool");
+    if (!o->pool || !understood)
+        return write_json(
+            json_pack("{s:s}", "error", "the query lacks `pool`, or a number"), MHD_HTTP_BAD_REQUEST, to);
+    if (!h->source.order(h->source.argument, o))
+        return write_json(json_pack("{s:s}", "error", o->error), MHD_HTTP_CONFLICT, to);
+    return write_json(json_pack("{s:i,s:i,s:I}", "moves", o->moves, "shards", o->shards, "slowest_ns",
+                          (json_int_t)o->slowest_ns),
+        MHD_HTTP_OK, to);
+}
+
+static unsigned order_resize(const struct weir_http *h, struct MHD_Connection *c, FILE *to)
+{
+    struct weir_order o = {0};
+    bool understood = number_of(c, "workers", &o.number);
+    return carry_out(h, c, WEIR_ORDER_RESIZE, understood, &o, to);
+}
+
+static unsigned order_move(const struct weir_http *h, struct MHD_Connection *c, FILE *to)
+{
+    struct weir_order o = {0};
+    bool understood = number_of(c, "shard", &o.number) && number_of(c, "worker", &o.worker);
+    return carry_out(h, c, WEIR_ORDER_MOVE, understood, &o, to);
+}
+
+static unsigned order_shuffle(const struct weir_http *h, struct MHD_Connection *c, FILE *to)
+{
+    struct weir_order o = {0};
+    return carry_out(h, c, WEIR_ORDER_SHUFFLE, true, &o, to);
+}
+
+static unsigned order_drain(const struct weir_http *h, struct MHD_Connection *, FILE *to)
+{
+    h->source.drain(h->source.argument);
+    return write_json(json_pack("{s:b}", "draining", 1), MHD_HTTP_OK, to);
+}
+
+static page_writer write_index;
 
 static const struct page {
     const char *url, *type, *help;
-    int (*write)(const struct weir_http *, FILE *);
+    page_writer *write;
+    bool changes; /* POST, and on the Unix socket only */
 } pages[] = {
-    {"/", "text/plain; charset=utf-8", "this list", write_index},
-    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", "for Prometheus", write_metrics},
+    {"/", "text/plain; charset=utf-8", "this list", write_index, false},
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", "for Prometheus", write_metrics, false},
+    {"/api/v1/workers", "application/json", "what each worker does", write_workers, false},
+    {"/control/resize", "application/json", "?pool=NAME&workers=N", order_resize, true},
+    {"/control/move", "application/json", "?pool=NAME&shard=N&worker=N", order_move, true},
+    {"/control/shuffle", "application/json", "?pool=NAME", order_shuffle, true},
+    {"/control/drain", "application/json", "stop as after SIGTERM", order_drain, true},
 };
 #define PAGES_END (pages + sizeof(pages) / sizeof(pages[0]))
 
-static int write_index(const struct weir_http *, FILE *to)
+static bool is_served(const struct weir_http *h, const struct page *p)
+{
+    return !p->changes || h->path;
+}
+
+static unsigned write_index(const struct weir_http *h, struct MHD_Connection *, FILE *to)
 {
     fputs("weir " WEIR_VERSION "\n\n", to);
     for (const struct page *p = pages; p < PAGES_END; p++)
-        fprintf(to, "%-10s %s\n", p->url, p->help);
-    return 0;
+        if (is_served(h, p))
+            fprintf(to, "%-4s %-17s %s\n", p->changes ? "POST" : "GET", p->url, p->help);
+    return MHD_HTTP_OK;
 }
 
 /* ---- requests ---- */
@@ -79,24 +181,24 @@ static enum MHD_Result serve(
     char *body = NULL;
     size_t size = 0;
     FILE *to = open_memstream(&body, &size);
-    int failed = to ? page->write(h, to) : -ENOMEM;
+    unsigned status = to ? page->write(h, connection, to) : MHD_HTTP_SERVICE_UNAVAILABLE;
     if (to && fclose(to) != 0)
-        failed = -ENOMEM;
-    if (failed) {
+        status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE) {
         free(body);
         return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "not now, try again\n", "Retry-After", "1");
     }
     struct MHD_Response *response = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
     if (!response)
         free(body);
-    return reply(connection, MHD_HTTP_OK, response, MHD_HTTP_HEADER_CONTENT_TYPE, page->type);
+    return reply(connection, status, response, MHD_HTTP_HEADER_CONTENT_TYPE, page->type);
 }
 
 static enum MHD_Result answer(void *argument, struct MHD_Connection *connection, const char *url,
     const char *method, const char *, const char *, size_t *upload_size, void **seen)
 {
     const struct page *page = pages;
-    while (page < PAGES_END && strcmp(page->url, url) != 0)
+    while (page < PAGES_END && (strcmp(page->url, url) != 0 || !is_served(argument, page)))
         page++;
     if (!*seen) {
         /* An error is queued on this first call: later, a client that sends a body would see a dropped
@@ -105,12 +207,16 @@ static enum MHD_Result answer(void *argument, struct MHD_Connection *connection,
         if (page == PAGES_END)
             return refuse(
                 connection, MHD_HTTP_NOT_FOUND, "no such page; / lists them\n", "Content-Type", "text/plain");
-        if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+        bool posts = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
+        if (page->changes && !posts)
+            return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only POST\n", "Allow", "POST");
+        bool gets = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+        if (!page->changes && !gets)
             return refuse(
                 connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n", "Allow", "GET, HEAD");
         return MHD_YES;
     }
-    if (*upload_size) { /* the body of a GET means nothing */
+    if (*upload_size) { /* a body means nothing */
         *upload_size = 0;
         return MHD_YES;
     }
@@ -126,7 +232,9 @@ static const struct {
     {EADDRINUSE,
         "is in use: `ss -ltnp` shows by whom; stop that program, or choose another port (0 = any free one)"},
     {EADDRNOTAVAIL, "is no address of this machine: `ip address` shows those it has"},
-    {EACCES, "may not be opened: a port below 1024 needs CAP_NET_BIND_SERVICE; choose a higher one"},
+    {EACCES,
+        "may not be opened: a port below 1024 needs CAP_NET_BIND_SERVICE, a socket a folder that is yours"},
+    {ENOENT, "lies in a folder that does not exist"},
     {EAFNOSUPPORT, "is of a family that this kernel lacks: use an IPv4 address"},
 };
 
@@ -140,19 +248,46 @@ static void explain(const char *listen, char *error, size_t size)
     errno = cause;
 }
 
+static bool parse_path(const char *path, struct sockaddr_storage *address)
+{
+    struct sockaddr_un *local = (struct sockaddr_un *)address;
+    *local = (struct sockaddr_un){.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length >= sizeof(local->sun_path))
+        return false;
+    memcpy(local->sun_path, path, length + 1);
+    return true;
+}
+
+/* A socket without anybody behind it, of a weir that was killed. */
+static void remove_stale(const struct sockaddr *address, const char *path)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, address, sizeof(struct sockaddr_un)) != 0 && errno == ECONNREFUSED)
+        unlink(path);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* Our own socket rather than libmicrohttpd's: it knows why it failed. */
 static int open_listener(const struct sockaddr_storage *address)
 {
     int one = 1;
-    bool v6 = address->ss_family == AF_INET6;
-    socklen_t length = v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    bool v6 = address->ss_family == AF_INET6, local = address->ss_family == AF_UNIX;
+    socklen_t length = local ? sizeof(struct sockaddr_un)
+                       : v6  ? sizeof(struct sockaddr_in6)
+                             : sizeof(struct sockaddr_in);
+    const char *path = ((const struct sockaddr_un *)address)->sun_path;
+    if (local)
+        remove_stale((const struct sockaddr *)address, path);
     int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
     /* Exactly this address: [::] does not bring IPv4 along. */
     if ((v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) != 0) ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
-        bind(fd, (const struct sockaddr *)address, length) != 0 || listen(fd, CONNECTIONS_MAX) != 0) {
+        bind(fd, (const struct sockaddr *)address, length) != 0 || (local && chmod(path, 0660) != 0) ||
+        listen(fd, CONNECTIONS_MAX) != 0) {
         int cause = errno;
         close(fd);
         errno = cause;
@@ -165,9 +300,11 @@ struct weir_http *weir_http_start(
     const char *listen_on, const struct weir_http_source *source, char *error, size_t error_size)
 {
     struct sockaddr_storage address;
-    if (!weir_address_parse(listen_on, &address)) {
+    if (!(listen_on[0] == '/' ? parse_path : weir_address_parse)(listen_on, &address)) {
         snprintf(error, error_size,
-            "listen: `%s` is not a numeric ADDRESS:PORT; write for example 127.0.0.1:9476 or [::1]:9476",
+            listen_on[0] == '/' ? "control: `%s` is too long for the path of a socket (107 bytes)"
+                                : "listen: `%s` is not a numeric ADDRESS:PORT; write for example "
+                                  "127.0.0.1:9476 or [::1]:9476",
             listen_on);
         errno = EINVAL;
         return NULL;
@@ -185,13 +322,16 @@ struct weir_http *weir_http_start(
         return NULL;
     }
     h->source = *source;
-    h->daemon = MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, answer, h,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+    h->path = address.ss_family == AF_UNIX ? strdup(listen_on) : NULL;
+    unsigned threads = h->path ? MHD_USE_THREAD_PER_CONNECTION : 0;
+    h->daemon = MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | threads, 0, NULL, NULL,
+        answer, h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)HEADER_BYTES_MAX, MHD_OPTION_END);
     if (!h->daemon) { /* the socket is closed by then */
         snprintf(error, error_size,
             "the HTTP server on %s did not start: too few threads or files (ulimit -a)", listen_on);
+        free(h->path);
         free(h);
         errno = EAGAIN;
         return NULL;
@@ -209,5 +349,8 @@ void weir_http_stop(struct weir_http *h)
     if (!h)
         return;
     MHD_stop_daemon(h->daemon);
+    if (h->path)
+        unlink(h->path);
+    free(h->path);
     free(h);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The HTTP server of a running weir: GET and HEAD of / and /metrics, on one thread of its own. */
+/* The HTTP server of a running weir. On an address it answers GET and HEAD, on one thread of its own; on a Unix socket
+ * POST changes things, and each connection has a thread, since an order takes until it is carried out. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "workers/manager.h"
 #include "workers/snapshot.h"
 
 #ifdef __cplusplus
@@ -13,16 +15,20 @@ extern "C" {
 
 struct weir_http;
 
-/* Where the server gets its snapshots: both are called on the server's thread. */
+/* Where the server gets its snapshots: all are called on threads of the server; `order` and `drain` for a
+ * Unix socket only. */
 struct weir_http_source {
     struct weir_snapshot *(*take)(void *argument); /* NULL = none now: the client reads 503 */
     void (*release)(struct weir_snapshot *);
+    bool (*order)(void *argument, struct weir_order *); /* carry it out, or say in `error` why not */
+    void (*drain)(void *argument);
     void *argument;
 };
 
 /* Listen on exactly this address.
  *
- * listen   numeric, 127.0.0.1:9476 or [::1]:9476; port 0 = any free one.
+ * listen   numeric, 127.0.0.1:9476 or [::1]:9476; port 0 = any free one. Or the path of a Unix socket, from its `/` on:
+ *          mode 0660; one that a dead weir left behind is replaced.
  * Returns  NULL with cause and remedy in `error`, and errno: EINVAL for an illegal address, EACCES,
  *          EADDRINUSE and so on.
  * Threads  control. The caller has all signals blocked, so that the server's thread inherits that. */

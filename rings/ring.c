@@ -33,6 +33,12 @@ uint32_t weir_ring_room_slow(struct weir_ring_producer *p)
     return p->mask + 1 - depth;
 }
 
+bool weir_ring_passed(struct weir_ring_producer *p, uint32_t position)
+{
+    weir_ring_room_slow(p);
+    return (int32_t)(p->head_seen - position) >= 0;
+}
+
 /* ---- the end of stream ---- */
 
 void weir_ring_close(struct weir_ring_producer *p)

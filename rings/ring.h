@@ -104,6 +104,8 @@ static inline void *weir_ring_reserve(struct weir_ring_producer *, uint32_t want
 static inline void weir_ring_commit(struct weir_ring_producer *, uint32_t n);
 /* Room for how many items, at least `want` if there is that much; publishes if there is less. */
 static inline uint32_t weir_ring_room(struct weir_ring_producer *, uint32_t want);
+/* The consumer has taken every item before `position` (an earlier `tail`) and said so. Publishes, so that it can. */
+bool weir_ring_passed(struct weir_ring_producer *, uint32_t position);
 /* End of stream: publishes, and nothing is appended after it. */
 void weir_ring_close(struct weir_ring_producer *);
 

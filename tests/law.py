@@ -36,6 +36,7 @@ LIBRARIES = [
     (r"yaml\.h", r"config/", "libyaml"),
     (r"microhttpd\.h", r"monitor/", "libmicrohttpd"),
     (r"pcap(/.*|\.h)", r"(dataplane|tests)/", "libpcap"),
+    (r"curl/.*\.h", r"cli/", "libcurl"),
     (r"jansson\.h", r"(monitor|cli|tests)/", "jansson"),
 ]
 
@@ -49,7 +50,7 @@ ATOMICS_OF_TESTS = re.compile(r"std::atomic\w*|<atomic>|memory_order_\w+")
 # The words of rings/atomic.h: a protocol between two cores is a type of rings/, not a call somewhere else.
 WORDS = re.compile(r"\bweir_(?:load|store|exchange)_(?:relaxed|acquire|release|acq_rel)\w*\s*\(")
 
-BUDGET_LINES = 15000
+BUDGET_LINES = 18000  # docs/design/006-budget.md
 C_FILES = (".c", ".h", ".cc")
 
 # In pieces, or this file would break its own law.

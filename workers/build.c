@@ -165,6 +165,8 @@ static bool new_pools(struct weir_runtime *rt)
         pool->config = &config->pools[i];
         pool->tee = pool->config->tee;
         pool->n_workers = pool->config->workers;
+        pool->n_active = pool->config->workers_at_start;
+        weir_route_spread(&pool->owners, pool->n_active);
         pool->first_worker = rt->n_workers;
         rt->n_workers += pool->n_workers;
         pool->stages = calloc(pool->config->n_stages + 1, sizeof *pool->stages);
@@ -343,6 +345,9 @@ struct weir_runtime *weir_runtime_new(
     rt->config = config;
     rt->leaked = -1;
     pthread_mutex_init(&rt->life, NULL);
+    rt->manager = weir_manager_new();
+    if (rt->manager == NULL)
+        return rt;
     if (getrandom(rt->hash_key, sizeof rt->hash_key, 0) != sizeof rt->hash_key) {
         weir_log(WEIR_LOG_ERROR, "the kernel gives no random bytes for the flow hash: %s", strerror(errno));
         return rt;
@@ -477,8 +482,11 @@ static bool build_ring(struct weir_runtime *rt, uint32_t from, uint32_t to, uint
     struct weir_edge *edge = copies ? &producer->tee : &producer->out;
     rt->rings[rt->n_rings++] = (struct weir_matrix_ring){
         .from = from, .to = to, .output = edge->n_outputs, .copies = copies, .ring = ring};
-    edge->outputs[edge->n_outputs++].ring = &ring->producer;
-    consumer->inputs[consumer->n_inputs++] = (struct weir_input){.ring = &ring->consumer};
+    struct weir_output *output = &edge->outputs[edge->n_outputs++];
+    output->ring = &ring->producer;
+    output->bell = &consumer->bell;
+    consumer->inputs[consumer->n_inputs++] =
+        (struct weir_input){.ring = &ring->consumer, .fence = &output->fence};
     return true;
 }
 
@@ -499,8 +507,11 @@ static bool build_branch(struct weir_edge *edge, const struct weir_pool *pool, i
     if (edge->fork == NULL)
         return false;
     struct weir_fork *fork = edge->fork;
-    fork->branches[fork->n] = (struct weir_branch){
-        .first = edge->n_outputs, .n_outputs = pool->n_workers, .route = edge->route, .deals = edge->deals};
+    fork->branches[fork->n] = (struct weir_branch){.pool = edge->pool,
+        .first = edge->n_outputs,
+        .n_outputs = pool->n_workers,
+        .route = edge->route,
+        .deals = edge->deals};
     for (uint32_t i = 0; i < WEIR_CLASSES_MAX && !take->set; i++)
         fork->of_class[i] = fork->taken[i] ? fork->of_class[i] : (uint8_t)fork->n;
     for (uint32_t i = 0; i < take->n_classes; i++) {
@@ -540,7 +551,8 @@ static bool build_inputs_from_pools(struct weir_runtime *rt, const struct weir_p
             edge->route = allocate(sizeof *edge->route, node);
             if (edge->outputs == NULL || edge->route == NULL)
                 return false;
-            weir_route_spread(edge->route, pool->n_workers);
+            *edge->route = pool->owners;
+            edge->pool = (uint32_t)(pool - rt->pools);
             edge->deals = pool->config->shard_by == WEIR_SHARD_BY_NONE && pool->n_workers > 1;
             if (!copies && (from->feeds & (from->feeds - 1)) != 0 && !build_branch(edge, pool, node))
                 return false;
@@ -552,6 +564,11 @@ static bool build_inputs_from_pools(struct weir_runtime *rt, const struct weir_p
         }
     }
     return true;
+}
+
+static uint64_t tsc_of(const struct weir_runtime *rt, uint64_t ns)
+{
+    return (uint64_t)((double)ns * 1e-9 * (double)rt->tsc_hz) + 1;
 }
 
 static bool build_workers(struct weir_runtime *rt)
@@ -576,8 +593,14 @@ static bool build_workers(struct weir_runtime *rt)
             w->lcore = plan->lcore;
             w->cpu = plan->cpu;
             w->yields = plan->shares_cpu;
+            if (!rt->pools[p].config->fed_by_ports)
+                w->park_after_tsc = tsc_of(rt, rt->pools[p].config->values[WEIR_POOL_PARK_AFTER].number);
             w->command_ring = weir_ring_init(commands, WEIR_COMMANDS, sizeof(struct weir_command), 0);
             w->commands = &w->command_ring->consumer;
+            weir_doorbell_init(&w->bell);
+            w->handover.stash = allocate(WEIR_STASH * sizeof *w->handover.stash, plan->node);
+            if (w->handover.stash == NULL)
+                return false;
         }
     }
     return true;
@@ -758,6 +781,7 @@ void weir_runtime_free(struct weir_runtime *rt)
     }
     for (uint32_t i = 0; rt->port_params != NULL && i < rt->n_ports; i++)
         free(rt->port_params[i]);
+    weir_manager_free(rt->manager);
     weir_plan_free(rt->plan);
     weir_topology_free(rt->topology);
     free(rt->workers);

@@ -27,6 +27,14 @@ uint64_t weir_named_value(const struct weir_named_count *counts, uint32_t n, con
 
 /* ---- parts ---- */
 
+static uint32_t shards_of(const struct weir_pool *pool, uint32_t worker)
+{
+    uint32_t n = 0;
+    for (uint32_t shard = 0; weir_pool_is_sharded(pool) && shard < WEIR_SHARDS; shard++)
+        n += pool->owners.worker[shard] == worker;
+    return n;
+}
+
 static void take_worker(const struct weir_runtime *rt, uint32_t i, struct weir_snapshot_worker *to)
 {
     const struct weir_worker *w = rt->workers[i];
@@ -41,6 +49,10 @@ static void take_worker(const struct weir_runtime *rt, uint32_t i, struct weir_s
         .busy_tsc = weir_counter_read(&w->cycles[WEIR_STEP_BUSY]),
         .idle_tsc = weir_counter_read(&w->cycles[WEIR_STEP_IDLE]),
         .blocked_tsc = weir_counter_read(&w->cycles[WEIR_STEP_BLOCKED]),
+        .parked_tsc = weir_counter_read(&w->cycles[WEIR_STEP_PARKED]),
+        .parks = weir_counter_read(&w->bell.parks),
+        .stash_high_water = weir_counter_read(&w->handover.high_water),
+        .shards = shards_of(&rt->pools[w->pool], w->index),
         .received = weir_counter_read(&w->received),
         .held = weir_counter_read(&w->held),
         .copied = weir_counter_read(&w->copied)};

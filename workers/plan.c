@@ -383,7 +383,7 @@ static uint64_t need_edge(struct weir_plan *plan, const struct weir_pool *from, 
 
 void weir_plan_memory(struct weir_plan *plan, const struct weir_runtime *rt)
 {
-    uint64_t mbufs = 0;
+    uint64_t mbufs = 0, stashes = 0; /* of one pool: shards of one move at a time */
     need(plan, plan->mbuf_node, MEMORY_SPARE);
     for (uint32_t p = 0; p < rt->n_ports; p++) {
         const struct weir_port *port = &rt->ports[p];
@@ -404,7 +404,10 @@ void weir_plan_memory(struct weir_plan *plan, const struct weir_runtime *rt)
             if (weir_pool_feeds(pool, q))
                 each += need_edge(plan, pool, &rt->pools[q]);
         mbufs += pool->n_workers * each;
+        uint64_t stash = weir_pool_is_sharded(pool) && pool->n_workers > 1 ? pool->n_workers * WEIR_STASH : 0;
+        stashes = stash > stashes ? stash : stashes;
     }
+    mbufs += stashes;
     plan->n_mbufs = mbufs < MBUFS_LEAST ? MBUFS_LEAST : mbufs;
     plan->mbuf_bytes = MBUF_AROUND + rt->mbuf_room + 2 * sizeof(void *);
     need(plan, plan->mbuf_node, (size_t)plan->n_mbufs * plan->mbuf_bytes);

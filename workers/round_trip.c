@@ -49,8 +49,9 @@ static void trips(struct court *c)
 
 static int serve(void *court)
 {
-    trips(court);
-    weir_unseen_release(court); /* to measure(); EAL does the hand-over */
+    struct court *c = court;
+    trips(c);
+    weir_unseen_release(c->trip); /* to measure(); EAL does the hand-over */
     return 0;
 }
 
@@ -59,6 +60,7 @@ static int answer(void *court)
     struct court *c = court;
     for (uint32_t turn = 1; turn < 2 * SAMPLES * TRIPS && wait_for(c, turn); turn += 2)
         weir_word_publish(&c->turn, turn + 1);
+    weir_unseen_release(c->trip);
     return 0;
 }
 
@@ -79,7 +81,7 @@ static uint64_t measure(const struct weir_worker *from, const struct weir_worker
     if (result != 0)
         return 0;
     rte_eal_wait_lcore(from->lcore);
-    weir_unseen_acquire(&c);
+    weir_unseen_acquire(c.trip);
     qsort(c.trip, c.samples, sizeof c.trip[0], compare);
     return c.trip[c.samples / 2];
 }

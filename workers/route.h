@@ -10,12 +10,13 @@ extern "C" {
 #endif
 
 #define WEIR_SHARDS 1024 /* power of two */
+#define WEIR_POOL_WORKERS_MAX 255
 
 struct weir_route {
     uint8_t worker[WEIR_SHARDS]; /* index within the consuming pool */
 };
 
-/* Spread the shards evenly over `workers` (1 .. 255). */
+/* Spread the shards evenly over `workers` (1 .. WEIR_POOL_WORKERS_MAX). */
 void weir_route_spread(struct weir_route *, uint32_t workers);
 
 static inline uint32_t weir_route_worker(const struct weir_route *r, uint32_t hash)

@@ -11,6 +11,7 @@
 #include "config/key_table.h"
 #include "dataplane/port.h"
 #include "dataplane/stage.h"
+#include "workers/manager.h"
 #include "workers/plan.h"
 #include "workers/ports.h"
 #include "workers/snapshot.h"
@@ -45,7 +46,14 @@ struct weir_pool {
     int32_t tee;         /* pool that gets copies, -1 = none */
     struct weir_pool_stage *stages;
     uint32_t n_stages;
+    uint32_t n_active;        /* workers that have shards; the others have none and sleep */
+    struct weir_route owners; /* as every producer routes, but for a move that is under way */
 };
+
+static inline bool weir_pool_is_sharded(const struct weir_pool *pool)
+{
+    return !pool->config->fed_by_ports && pool->config->shard_by != WEIR_SHARD_BY_NONE;
+}
 
 /* Packets, or copies of them. */
 static inline bool weir_pool_feeds(const struct weir_pool *from, uint32_t to)
@@ -93,6 +101,8 @@ struct weir_runtime {
     uint32_t n_rings;
     uint64_t tsc_hz;
     uint64_t hash_key[4];
+
+    struct weir_manager *manager;
 
     /* Life: written by the control thread under `life`, read by whoever takes a snapshot. No worker touches it. */
     pthread_mutex_t life;

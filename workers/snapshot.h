@@ -55,9 +55,13 @@ struct weir_snapshot_worker {
     enum weir_worker_state state;
     uint64_t steps;
     uint64_t busy_tsc, idle_tsc, blocked_tsc; /* blocked: waiting on a full inbox downstream */
-    uint64_t received;                        /* packets taken from ports or rings */
-    uint64_t held;                            /* in hand + remainders */
-    uint64_t copied;                          /* packets that a `tee` made */
+    uint64_t parked_tsc;                      /* asleep until something comes */
+    uint32_t shards;                          /* that it owns */
+    uint64_t parks;                           /* times it went to sleep */
+    uint64_t stash_high_water; /* packets of shards on their way to it that it kept, the most ever */
+    uint64_t received;         /* packets taken from ports or rings */
+    uint64_t held;             /* in hand + remainders */
+    uint64_t copied;           /* packets that a `tee` made */
 };
 
 struct weir_snapshot_stage {

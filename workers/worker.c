@@ -12,7 +12,7 @@
 
 static inline void hold(struct weir_worker *w, uint32_t in_hand)
 {
-    weir_counter_set(&w->held, w->n_remaindered + in_hand);
+    weir_counter_set(&w->held, w->n_remaindered + w->handover.n_stashed - w->handover.played + in_hand);
 }
 
 static void serve_slow(struct weir_worker *w);
@@ -50,12 +50,22 @@ static inline void push(struct weir_worker *w, struct weir_output *o)
  * too. After a step that was not full nothing accepted stays unseen. */
 #define PUBLISH_STEPS 4
 
+static inline void publish_edge(const struct weir_edge *e)
+{
+    for (uint32_t i = 0; i < e->n_outputs; i++) {
+        struct weir_output *o = &e->outputs[i];
+        weir_ring_publish(o->ring);
+        if (o->rung != o->ring->published) { /* the ring publishes by itself, too */
+            o->rung = o->ring->published;
+            weir_doorbell_ring(o->bell);
+        }
+    }
+}
+
 static inline void publish(struct weir_worker *w)
 {
-    for (uint32_t i = 0; i < w->out.n_outputs; i++)
-        weir_ring_publish(w->out.outputs[i].ring);
-    for (uint32_t i = 0; i < w->tee.n_outputs; i++)
-        weir_ring_publish(w->tee.outputs[i].ring);
+    publish_edge(&w->out);
+    publish_edge(&w->tee);
 }
 
 /* True when every destination can take a whole batch. */
@@ -192,19 +202,26 @@ static void end_slow(struct weir_worker *w);
 
 enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
 {
+    struct weir_handover *h = &w->handover;
     weir_counter_add(&w->steps, 1);
-    serve(w);
     if (__builtin_expect(w->discarding, 0))
         return discard_slow(w);
-    if (!flush(w)) {
+    bool room = flush(w);
+    if (__builtin_expect(h->move != NULL, 0)) {
+        weir_handover_step(w, now_tsc);
+        room &= h->plays || weir_handover_has_room(h, WEIR_BATCH);
+    }
+    if (!room) {
+        serve(w);
         publish(w);
         settle_slow(w);
         weir_trash_flush(&w->trash);
         return WEIR_STEP_BLOCKED;
     }
     w->batch.now_tsc = now_tsc;
-    w->batch.n = receive(w);
+    w->batch.n = __builtin_expect(h->plays, 0) ? weir_handover_play(w) : receive(w);
     bool full = w->batch.n == WEIR_BATCH;
+    serve(w);
     if (w->batch.n == 0) {
         publish(w);
         tick(w, now_tsc);
@@ -214,6 +231,8 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
         return WEIR_STEP_IDLE;
     }
     hold(w, w->batch.n);
+    if (__builtin_expect(h->move != NULL, 0) && h->move->takes[w->index] && !h->plays)
+        weir_handover_stash(w);
     process(w);
     weir_plant(w, &w->batch);
     if (__builtin_expect(w->copies.n != 0, 0))
@@ -244,6 +263,9 @@ static void serve_slow(struct weir_worker *w)
             w->draining = true;
             if (!w->discarding)
                 weir_word_publish(&w->state, WEIR_WORKER_DRAINING);
+            break;
+        case WEIR_COMMAND_MOVE:
+            weir_handover_begin(w, command.move);
             break;
         case WEIR_COMMAND_PORTS:
             w->closed_ports = command.closed;
@@ -278,7 +300,8 @@ static bool inputs_ended_slow(struct weir_worker *w)
 /* Past the deadline: everything this worker holds or still gets is dropped, by name. */
 static enum weir_step discard_slow(struct weir_worker *w)
 {
-    uint64_t dropped = 0;
+    serve(w);
+    uint64_t dropped = w->handover.move != NULL ? weir_handover_discard(w) : 0;
     for (uint32_t i = 0; i < w->out.n_outputs; i++) {
         struct weir_output *o = &w->out.outputs[i];
         for (uint32_t k = 0; k < o->n; k++)
@@ -300,12 +323,22 @@ static enum weir_step discard_slow(struct weir_worker *w)
     return dropped != 0 ? WEIR_STEP_BUSY : WEIR_STEP_IDLE;
 }
 
+static void close_edge(const struct weir_edge *e)
+{
+    for (uint32_t i = 0; i < e->n_outputs; i++) {
+        weir_ring_close(e->outputs[i].ring);
+        weir_doorbell_ring(e->outputs[i].bell);
+    }
+}
+
+/* All inputs have ended. A move that was posted before that is visible by now, and comes first. */
 static void end_slow(struct weir_worker *w)
 {
-    for (uint32_t i = 0; i < w->out.n_outputs; i++)
-        weir_ring_close(w->out.outputs[i].ring);
-    for (uint32_t i = 0; i < w->tee.n_outputs; i++)
-        weir_ring_close(w->tee.outputs[i].ring);
+    serve(w);
+    if (w->handover.move != NULL)
+        return;
+    close_edge(&w->out);
+    close_edge(&w->tee);
     weir_word_publish(&w->state, WEIR_WORKER_ENDED); /* and with it everything this worker wrote */
 }
 
@@ -316,20 +349,55 @@ bool weir_worker_ended(const struct weir_worker *w)
 
 /* ---- the loop ---- */
 
+#define PARK_NS 50000000 /* at most: stages have ticks, and whoever watches sees it step */
+
+/* Nothing before this worker, and nothing of its own to look after. */
+static bool nothing_to_do(struct weir_worker *w)
+{
+    uint32_t ready;
+    weir_ring_peek(w->commands, 1, &ready);
+    bool nothing = ready == 0 && w->n_remaindered == 0 && w->handover.move == NULL && !w->discarding;
+    for (uint32_t i = 0; nothing && i < w->n_inputs; i++) {
+        weir_ring_peek(w->inputs[i].ring, 1, &ready);
+        nothing = ready == 0 && (w->inputs[i].ended || !weir_ring_ended(w->inputs[i].ring));
+    }
+    return nothing;
+}
+
+static void park(struct weir_worker *w)
+{
+    weir_doorbell_arm(&w->bell);
+    if (nothing_to_do(w))
+        weir_doorbell_wait(&w->bell, PARK_NS);
+    weir_doorbell_disarm(&w->bell);
+}
+
+/* The ladder of who has nothing to do: a pause, or the CPU for its other worker; later, sleep. */
+static bool rest(struct weir_worker *w, uint64_t idle_tsc)
+{
+    if (w->park_after_tsc != 0 && idle_tsc >= w->park_after_tsc && w->handover.move == NULL) {
+        park(w);
+        return true;
+    }
+    if (w->yields)
+        sched_yield(); /* the other worker of this CPU may be the one that is waited for */
+    else
+        rte_pause();
+    return false;
+}
+
 int weir_worker_run(void *worker)
 {
     struct weir_worker *w = worker;
     weir_word_publish(&w->state, WEIR_WORKER_RUNNING);
-    uint64_t now = rte_rdtsc();
+    uint64_t now = rte_rdtsc(), busy_until = now;
     while (!weir_worker_ended(w)) {
         enum weir_step what = weir_worker_step(w, now);
-        if (what != WEIR_STEP_BUSY) {
-            if (w->yields)
-                sched_yield(); /* the other worker of this CPU may be the one that is waited for */
-            else
-                rte_pause();
-        }
+        if (what != WEIR_STEP_BUSY && rest(w, what == WEIR_STEP_IDLE ? now - busy_until : 0))
+            what = WEIR_STEP_PARKED;
         uint64_t after = rte_rdtsc();
+        if (what == WEIR_STEP_BUSY)
+            busy_until = after;
         weir_counter_add(&w->cycles[what], after - now);
         now = after;
     }
@@ -339,5 +407,7 @@ int weir_worker_run(void *worker)
 
 bool weir_worker_command(struct weir_worker *w, const struct weir_command *command)
 {
-    return weir_ring_push(&w->command_ring->producer, command, 1) == 1;
+    bool fits = weir_ring_push(&w->command_ring->producer, command, 1) == 1;
+    weir_doorbell_ring(&w->bell);
+    return fits;
 }

@@ -10,8 +10,10 @@
 #include "dataplane/port.h"
 #include "dataplane/stage.h"
 #include "rings/counter.h"
+#include "rings/doorbell.h"
 #include "rings/ring.h"
 #include "rings/word.h"
+#include "workers/handover.h"
 #include "workers/route.h"
 #include "workers/snapshot.h"
 
@@ -19,19 +21,22 @@
 extern "C" {
 #endif
 
-/* What the control thread asks of a worker, over its command ring. Served at the start of every step, also by a
- * worker that waits on a full inbox. */
+/* What the control thread asks of a worker, over its command ring. Served in every step, also by a worker that waits on
+ * a full inbox; and after what was received: a move is posted to an owner before any producer hears of it, so the owner
+ * knows of it before it looks at the first packet that was routed by it. */
 enum weir_command_kind {
     WEIR_COMMAND_DRAIN,   /* stop receiving from ports; end when everything upstream has ended */
     WEIR_COMMAND_DISCARD, /* the deadline: drop what you hold and what still comes, reason drain_deadline */
     WEIR_COMMAND_QUIT,    /* somebody upstream is stuck: drop what is there now and end */
     WEIR_COMMAND_PORTS,   /* these ports are closed from now on, those mute, and all others open */
+    WEIR_COMMAND_MOVE,    /* shards change their owner */
 };
 struct weir_command {
     uint32_t kind;
     uint32_t epoch;  /* PORTS: to be answered in ports_seen */
     uint64_t closed; /* PORTS: a bit each; nothing of them may be touched */
     uint64_t mute;   /* PORTS: a bit each; nothing may be sent to them */
+    const struct weir_move *move;
 };
 #define WEIR_COMMANDS 8
 
@@ -41,6 +46,7 @@ struct weir_input {
     uint16_t queue;
     bool ended;
     struct weir_ring_consumer *ring;
+    const struct weir_fence *fence; /* the producer's, of this ring */
 };
 
 /* One destination: a ring, and the bounded first-in-first-out remainder that did not fit yet. A batch is received
@@ -48,8 +54,12 @@ struct weir_input {
 #define WEIR_REMAINDER_MAX (2 * WEIR_BATCH)
 struct weir_output {
     struct weir_ring_producer *ring;
+    struct weir_doorbell *bell; /* of who sleeps at the other end */
+    uint32_t rung;              /* what was published up to here was rung for */
     uint32_t n;
-    bool drop_when_full;         /* on-full of the inbox */
+    uint32_t noted;      /* hand-over: what lies before this position was written for shards that leave */
+    bool drop_when_full; /* on-full of the inbox */
+    struct weir_fence fence;
     struct weir_counter pushed;  /* packets that entered the ring */
     struct weir_counter refused; /* dropped{inbox_full} */
     struct weir_desc remainder[WEIR_REMAINDER_MAX] WEIR_CACHE_ALIGNED;
@@ -57,6 +67,7 @@ struct weir_output {
 
 /* Several pools divide the classes of one. */
 struct weir_branch {
+    uint32_t pool;
     uint32_t first, n_outputs; /* of the worker's */
     struct weir_route *route;
     bool deals;
@@ -75,11 +86,12 @@ struct weir_edge {
     uint32_t n_outputs;
     uint32_t next_output;   /* the worker's own */
     struct weir_fork *fork; /* NULL = all outputs are of one pool, and the next two say how they are chosen */
+    uint32_t pool;          /* without a fork */
     bool deals;             /* it has no shards and several workers: whole batches in turn, no route */
     struct weir_route *route;
 };
 
-enum weir_step { WEIR_STEP_IDLE, WEIR_STEP_BUSY, WEIR_STEP_BLOCKED, WEIR_STEPS };
+enum weir_step { WEIR_STEP_IDLE, WEIR_STEP_BUSY, WEIR_STEP_BLOCKED, WEIR_STEP_PARKED, WEIR_STEPS };
 
 struct weir_worker {
     /* Laid out by build.c before the worker runs, then read only. */
@@ -90,6 +102,7 @@ struct weir_worker {
     uint32_t n_stages;
     struct weir_edge out, tee; /* to the pool that this one feeds, and to the one that gets copies */
     bool yields;               /* shares its CPU with another worker */
+    uint64_t park_after_tsc;   /* sleep after so long without a packet; 0 = never */
     uint32_t pool, index, lcore, cpu;
     struct weir_ring *command_ring; /* control thread's end of `commands` */
 
@@ -101,6 +114,8 @@ struct weir_worker {
     struct weir_stage_env env;
     struct weir_trash trash;
     struct weir_batch batch, copies; /* copies: what a `tee` made of this batch */
+    struct weir_handover handover;
+    struct weir_doorbell bell; /* rung by all that put something before this worker */
 
     /* Worker writes, all read. */
     struct weir_word state WEIR_CACHE_ALIGNED; /* enum weir_worker_state */

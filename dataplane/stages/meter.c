@@ -288,6 +288,27 @@ static void meter_process(struct weir_stage *s, struct weir_batch *batch)
     age(s, batch->now_tsc);
 }
 
+/* ---- hand-over: the list of shards that hold a flow is the worker's own, and so is the count ---- */
+
+static void meter_export_shard(struct weir_stage *s, uint32_t shard)
+{
+    struct meter_worker *w = s->worker_state;
+    const struct weir_flow_table *table = weir_stage_shard(s, shard);
+    for (uint32_t i = 0; i < w->n_live; i++)
+        if (w->live[i] == shard)
+            w->live[i--] = w->live[--w->n_live];
+    weir_counter_add(&s->counts[FLOWS], 0 - (uint64_t)table->used);
+}
+
+static void meter_import_shard(struct weir_stage *s, uint32_t shard)
+{
+    struct meter_worker *w = s->worker_state;
+    const struct weir_flow_table *table = weir_stage_shard(s, shard);
+    if (table->used != 0)
+        w->live[w->n_live++] = shard;
+    weir_counter_add(&s->counts[FLOWS], table->used);
+}
+
 /* ---- set-up ---- */
 
 static int64_t cycles(const struct weir_stage *s, uint64_t ns)
@@ -491,4 +512,6 @@ const struct weir_stage_def weir_stage_meter = {
     .tick = age,
     .fini = meter_fini,
     .trouble = meter_trouble,
+    .export_shard = meter_export_shard,
+    .import_shard = meter_import_shard,
 };

@@ -277,10 +277,11 @@ const Mistake mistakes[] = {
     /* keys */
     {"AnUnknownKeyAtTheTop", small("memori: auto\n"),
         "t.yaml:5:1: unknown key `memori` in the configuration; allowed: version, seed, name, memory, cpus, "
-        "ports, classes, pools, exports, listen, log, drain-timeout, stop-after; did you mean `memory`?\n"},
+        "ports, classes, pools, exports, listen, control, log, drain-timeout, stop-after; did you mean "
+        "`memory`?\n"},
     {"AnUnknownKeyLikeNothing", small("colour: blue\n"),
         "t.yaml:5:1: unknown key `colour` in the configuration; allowed: version, seed, name, memory, cpus, "
-        "ports, classes, pools, exports, listen, log, drain-timeout, stop-after\n"},
+        "ports, classes, pools, exports, listen, control, log, drain-timeout, stop-after\n"},
     {"AnUnknownKeyOfAPort", port("{vdev: x, speed: 5}"),
         "t.yaml:2:22: unknown key `speed` in port `a`; allowed: generator, file, vdev, interface, "
         "link-follows, mtu\n"},
@@ -289,7 +290,7 @@ const Mistake mistakes[] = {
         "mean `flows`?\n"},
     {"AnUnknownKeyOfAPool", on_g("  p: {from: [g], stages: [sink], worker: 2}\n"),
         "t.yaml:4:34: unknown key `worker` in pool `p`; allowed: from, stages, shard-by, on-full, depth, "
-        "workers, order, take; did you mean `workers`?\n"},
+        "workers, park-after, order, take; did you mean `workers`?\n"},
     {"AnUnknownKeyOfAStage", stages("[{sink: {chek: order}}]"),
         "t.yaml:4:39: unknown key `chek` in stage `sink`; allowed: check; did you mean `check`?\n"},
     {"AKeyOfAStageWithoutKeys", stages("[{bare: {x: 1}}, sink]"),
@@ -300,6 +301,7 @@ const Mistake mistakes[] = {
     {"ALongKeyIsCut", small(std::string(200, 'a') + ": 1\n"),
         "t.yaml:5:1: unknown key `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…` in the "
         "configuration; allowed: version, seed, name, memory, cpus, ports, classes, pools, exports, listen, "
+        "control, "
         "log, "
         "drain-timeout, stop-after\n"},
     {"ADoubledKey",
@@ -436,9 +438,11 @@ const Mistake mistakes[] = {
     {"AWordOfALaterVersion", inbox("shard-by: tenant, on-full: shed, stages: [sink]}\n"),
         "t.yaml:5:29: shard-by `tenant` comes in a later version of weir; allowed: none, flow\n"
         "t.yaml:5:46: on-full `shed` comes in a later version of weir; allowed: block, drop\n"},
-    {"AnElasticPool", inbox("shard-by: flow, on-full: block, workers: 1-4, stages: [sink]}\n"),
-        "t.yaml:5:60: workers `1-4` is an elastic pool, which comes in a later version of weir; allowed: 1 "
-        ".. 64\n"},
+    {"AnElasticPoolWithoutShards",
+        inbox("shard-by: none, order: relaxed, on-full: block, workers: 1-4, stages: [sink]}\n"),
+        "t.yaml:5:76: pool `p` is elastic without shards that could move between its workers; write "
+        "`workers: 4`, or "
+        "`shard-by: flow`\n"},
     {"AnElasticPoolBackwards", inbox("shard-by: flow, on-full: block, workers: 4-1, stages: [sink]}\n"),
         "t.yaml:5:60: workers `4-1` begins above its end; allowed: 1 .. 64\n"},
     {"NoWorkers", on_g("  p: {from: [g], workers: 0, stages: [sink]}\n"),
@@ -551,8 +555,8 @@ const Mistake mistakes[] = {
         "version: 1\nports: {g: {generator: {}}}\npools: {" + numbered("q", ": {}, ", 128) + "}\n",
         "t.yaml:3:8: pools has 128 names; allowed: 1 .. 127\n"},
     {"APoolThatIsAList", on_g("  p: [g]\n"),
-        "t.yaml:4:6: pool `p` is no map; allowed: from, stages, shard-by, on-full, depth, workers, order, "
-        "take\n"},
+        "t.yaml:4:6: pool `p` is no map; allowed: from, stages, shard-by, on-full, depth, workers, "
+        "park-after, order, take\n"},
     {"FromThatIsAWord", on_ab("  p: {from: a, stages: [sink]}\n"),
         "t.yaml:4:13: from is no list; allowed: a list like [gen]\n"},
     {"FromOfNothing", on_ab("  p: {from: [], stages: [sink]}\n"),
@@ -858,7 +862,8 @@ const Mistake mistakes[] = {
     {"AnOverrideBelowAWord", small(""), "--set version.x: the file has no `x` here\n", {"version.x=1"}},
     {"AnOverrideOfAnUnknownKey", small(""),
         "--set sed: unknown key `sed` in the configuration; allowed: version, seed, name, memory, cpus, "
-        "ports, classes, pools, exports, listen, log, drain-timeout, stop-after; did you mean `seed`?\n",
+        "ports, classes, pools, exports, listen, control, log, drain-timeout, stop-after; did you mean "
+        "`seed`?\n",
         {"sed=1"}},
     {"AnOverrideWithoutAValue", small(""),
         "--set seed: no override; allowed: key=value, as in pools.work.workers=2\n", {"seed"}},
@@ -897,7 +902,8 @@ const Mistake mistakes[] = {
         "--set name: name `a b` is not spelled like a name; allowed: 1 to 32 letters, digits, _ and -\n"
         "t.yaml:1:10: version `3` is out of range; allowed: 1\n"
         "t.yaml:2:1: unknown key `memori` in the configuration; allowed: version, seed, name, memory, cpus, "
-        "ports, classes, pools, exports, listen, log, drain-timeout, stop-after; did you mean `memory`?\n"
+        "ports, classes, pools, exports, listen, control, log, drain-timeout, stop-after; did you mean "
+        "`memory`?\n"
         "t.yaml:4:16: no port or pool is named `gne`; allowed: gen, all; did you mean `gen`?\n"
         "t.yaml:4:31: unknown stage `validat`; allowed: validate, admit, meter, burn, sink, transmit, bare, "
         "reflect, tee, classify; "

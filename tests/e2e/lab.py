@@ -13,6 +13,7 @@ A file runs in the variants that its `VARIANTS = ("release", "asan")` names; tes
 without it takes all but `plant`. scripts/test sets WEIR, WEIR_VARIANT and WEIR_LONG; by hand it is the release build.
 """
 import contextlib
+import http.client
 import itertools
 import json
 import os
@@ -109,7 +110,9 @@ class Weir:
             binary = shutil.copy(WEIR, self.folder.name)
             os.chmod(binary, 0o755)
         self.out_path, self.err_path = (os.path.join(self.folder.name, n) for n in ("stdout", "stderr"))
-        command = [*prefix, binary, "run", *(["--json"] if as_json else []), *options, file]
+        self.control = os.path.join(self.folder.name, "control")
+        control = ["--set", f"control={self.control}"] if user is None else []  # or in a folder that is not the user's
+        command = [*prefix, binary, "run", *control, *(["--json"] if as_json else []), *options, file]
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=stdout or out, stderr=stderr or err, env={**os.environ, **(env or {})},
@@ -165,6 +168,21 @@ class Weir:
 
         wait_until(look, limit_s, lambda: f"metrics that never came: {seen}\n{self.err()}")
         return dict(seen)
+
+    def ask(self, request, limit_s=20):
+        """`POST /control/…` or `GET /…` over the control socket, whose path the configuration does not name: status and
+        answer, as from JSON."""
+        method, target = request.split(" ", 1)
+        connection = http.client.HTTPConnection("weir", timeout=limit_s)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(limit_s)
+        try:
+            connection.sock.connect(self.control)
+            connection.request(method, target)
+            reply = connection.getresponse()
+            return reply.status, json.loads(reply.read())
+        finally:
+            connection.close()
 
     def terminate(self, number=signal.SIGTERM):
         self.process.send_signal(number)

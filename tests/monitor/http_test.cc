@@ -29,7 +29,7 @@ struct Server : testing::Test {
         delete static_cast<Sample *>(s);
     }
 
-    weir_http_source source = {take, release, this};
+    weir_http_source source = {take, release, nullptr, nullptr, this};
     weir_http *http = nullptr;
     weir_counter taken = {}; /* the server's one thread writes */
     bool empty = false;

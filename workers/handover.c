@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "workers/handover.h"
+
+#include "workers/worker.h"
+
+/* ---- producer ---- */
+
+/* What it routed to an owner lies in the ring or, in order, in the remainder that goes there next. */
+static void fence(struct weir_output *outputs, struct weir_route *route, const struct weir_move *m)
+{
+    for (uint32_t i = 0; i < m->n_workers; i++) {
+        struct weir_output *o = &outputs[i];
+        o->fence.position = o->ring->tail + o->n;
+        weir_word_publish(&o->fence.epoch, m->epoch);
+    }
+    *route = m->to;
+}
+
+static void fence_edge(struct weir_edge *e, const struct weir_move *m)
+{
+    for (uint32_t i = 0; e->fork != NULL && i < e->fork->n; i++)
+        if (e->fork->branches[i].pool == m->pool)
+            fence(e->outputs + e->fork->branches[i].first, e->fork->branches[i].route, m);
+    if (e->fork == NULL && e->n_outputs != 0 && e->pool == m->pool)
+        fence(e->outputs, e->route, m);
+}
+
+void weir_handover_begin(struct weir_worker *w, const struct weir_move *m)
+{
+    if (w->pool == m->pool) {
+        w->handover.move = m;
+        w->handover.noted = false;
+        return;
+    }
+    fence_edge(&w->out, m);
+    fence_edge(&w->tee, m);
+    weir_word_publish(&w->handover.done, m->epoch);
+}
+
+/* ---- both owners ---- */
+
+static void finish(struct weir_handover *h)
+{
+    weir_word_publish(&h->done, h->move->epoch);
+    h->move = NULL;
+}
+
+/* Caches that a stage keeps beside the shard's own state. */
+static void tell_stages(struct weir_worker *w, uint32_t shard, bool gives)
+{
+    for (uint32_t i = 0; i < w->n_stages; i++) {
+        struct weir_stage *s = &w->stages[i];
+        void (*call)(struct weir_stage *, uint32_t) = gives ? s->def->export_shard : s->def->import_shard;
+        if (call != NULL)
+            call(s, shard);
+    }
+}
+
+static void tell_stages_of_all(
+    struct weir_worker *w, const struct weir_route *mine, const struct weir_route *other)
+{
+    for (uint32_t shard = 0; shard < WEIR_SHARDS; shard++)
+        if (mine->worker[shard] == w->index && other->worker[shard] != w->index)
+            tell_stages(w, shard, mine == &w->handover.move->from);
+}
+
+/* ---- old owner ---- */
+
+/* A producer that has ended and left nothing is past its fence, whether it set one or not. */
+static bool past_fences(const struct weir_worker *w, uint32_t epoch)
+{
+    for (uint32_t i = 0; i < w->n_inputs; i++) {
+        const struct weir_input *in = &w->inputs[i];
+        bool past = weir_word_read(&in->fence->epoch) == epoch &&
+                    (int32_t)(in->ring->head - in->fence->position) >= 0;
+        if (!past && !in->ended && !weir_ring_ended(in->ring))
+            return false;
+    }
+    return true;
+}
+
+static void note(struct weir_edge *e)
+{
+    for (uint32_t i = 0; i < e->n_outputs; i++)
+        e->outputs[i].noted = e->outputs[i].ring->tail + e->outputs[i].n;
+}
+
+/* The next hop has taken all up to the note: what the new owner sends there comes later. */
+static bool taken(const struct weir_edge *e)
+{
+    for (uint32_t i = 0; i < e->n_outputs; i++)
+        if (!weir_ring_passed(e->outputs[i].ring, e->outputs[i].noted))
+            return false;
+    return true;
+}
+
+static void give(struct weir_worker *w)
+{
+    struct weir_handover *h = &w->handover;
+    if (!h->noted && past_fences(w, h->move->epoch)) {
+        note(&w->out);
+        note(&w->tee);
+        h->noted = true;
+    }
+    if (!h->noted || !taken(&w->out) || !taken(&w->tee))
+        return;
+    tell_stages_of_all(w, &h->move->from, &h->move->to);
+    weir_word_publish(&h->given, h->move->epoch);
+    finish(h);
+}
+
+/* ---- new owner ---- */
+
+static bool all_given(const struct weir_move *m)
+{
+    for (uint32_t i = 0; i < m->n_workers; i++)
+        if (m->gives[i] && weir_word_read(&m->workers[i]->handover.given) != m->epoch &&
+            !weir_worker_ended(m->workers[i]))
+            return false;
+    return true;
+}
+
+static void take(struct weir_worker *w, uint64_t now_tsc)
+{
+    struct weir_handover *h = &w->handover;
+    if (!h->plays && all_given(h->move)) {
+        tell_stages_of_all(w, &h->move->to, &h->move->from);
+        h->live_tsc = now_tsc;
+        h->plays = true;
+    }
+    if (h->plays && h->played == h->n_stashed) {
+        h->n_stashed = h->played = 0;
+        h->plays = false;
+        finish(h);
+    }
+}
+
+void weir_handover_step(struct weir_worker *w, uint64_t now_tsc)
+{
+    if (w->handover.move->gives[w->index])
+        give(w);
+    else
+        take(w, now_tsc);
+}
+
+void weir_handover_stash(struct weir_worker *w)
+{
+    struct weir_handover *h = &w->handover;
+    const struct weir_move *m = h->move;
+    struct weir_batch *batch = &w->batch;
+    uint32_t stays = 0;
+    for (uint32_t i = 0; i < batch->n; i++) {
+        const struct weir_desc *d = &batch->desc[i];
+        bool comes = weir_route_worker(&m->to, d->hash) == w->index &&
+                     weir_route_worker(&m->from, d->hash) != w->index;
+        struct weir_desc *to = comes ? &h->stash[h->n_stashed++] : &batch->desc[stays++];
+        *to = *d;
+    }
+    batch->n = stays;
+    if (h->n_stashed > h->high_water.value)
+        weir_counter_set(&h->high_water, h->n_stashed);
+}
+
+uint32_t weir_handover_play(struct weir_worker *w)
+{
+    struct weir_handover *h = &w->handover;
+    uint32_t left = h->n_stashed - h->played, n = left < WEIR_BATCH ? left : WEIR_BATCH;
+    __builtin_memcpy(w->batch.desc, h->stash + h->played, n * sizeof h->stash[0]);
+    h->played += n;
+    return n;
+}
+
+/* ---- the deadline ---- */
+
+uint32_t weir_handover_discard(struct weir_worker *w)
+{
+    struct weir_handover *h = &w->handover;
+    uint32_t dropped = h->n_stashed - h->played;
+    for (; h->played < h->n_stashed; h->played++)
+        weir_release(&w->trash, &h->stash[h->played]);
+    h->n_stashed = h->played = 0;
+    h->plays = false;
+    finish(h); /* and gives nothing: whoever would take is told to discard, too */
+    return dropped;
+}
