@@ -252,6 +252,32 @@ def rss_bytes(pid):
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+HANG = """
+import ctypes, os, sys
+ptrace, all_threads = ctypes.CDLL(None).ptrace, 0x40000000
+ptrace.argtypes = [ctypes.c_long] * 4
+thread = int(sys.argv[1])
+for request in (0x4206, 0x4207):  # SEIZE, INTERRUPT
+    if ptrace(request, thread, 0, 0) != 0:
+        sys.exit(1)
+os.waitpid(thread, all_threads)
+print("hangs", flush=True)
+os.waitpid(thread, all_threads)
+"""
+
+
+def hang(pid, name):
+    """The thread of that name stops where it is, as one that waits for a disk, until weir ends."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/comm", encoding="ascii") as file:
+            if file.read().strip() == name:
+                break
+    tracer = subprocess.Popen(["python3", "-c", HANG, thread], stdout=subprocess.PIPE, text=True)
+    if tracer.stdout.readline() != "hangs\n":
+        raise unittest.SkipTest("needs ptrace")
+    return tracer
+
+
 # ---- captures ----
 
 def read_capture(path):

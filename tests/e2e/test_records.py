@@ -140,6 +140,19 @@ class Records(unittest.TestCase):
         with open(self.file, encoding="utf-8") as file:
             self.assertEqual(sum(1 for line in file if json.loads(line)), counts["records"])
 
+    @lab.only_in("release")  # a sanitizer stops all threads itself, at the end
+    def test_a_disk_that_does_not_answer_does_not_hold_up_the_end(self):
+        with lab.weir(self.text(active="100ms")) as w:
+            w.wait_for_metrics(lambda m: total(m, "weir_meter_records_total") > 1000)
+            tracer = lab.hang(w.pid, "weir-write")
+            before = total(w.metrics(), "weir_meter_packets_total")
+            w.wait_for_metrics(lambda m: total(m, "weir_meter_packets_total") > before + 20000)
+            end = w.stop()
+        with tracer.stdout:
+            tracer.wait(30)
+        self.assertGreater(self.check(end, code=71)["records_lost"], 1000, end)
+        self.assertIn("the disk does not answer", end["trouble"][0])
+
     def test_churn_takes_no_memory_and_loses_no_flow(self):
         keys, seconds = CHURN
         with lab.weir(self.text(**keys), "--set", "log=info") as w:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Captures out: what `write` wrote is what went in, as another program reads it; a bad disk is said and harms nobody."""
 import os
-import subprocess
 import tempfile
 import unittest
 
@@ -23,32 +22,6 @@ pools:
   in: {{from: [gen], stages: [validate]}}
   out: {{from: [in], shard-by: flow, on-full: block, workers: 2, stages: [{{write: {{file: {write}}}}}]}}
 """
-
-
-HANG = """
-import ctypes, os, sys
-ptrace, all_threads = ctypes.CDLL(None).ptrace, 0x40000000
-ptrace.argtypes = [ctypes.c_long] * 4
-thread = int(sys.argv[1])
-for request in (0x4206, 0x4207):  # SEIZE, INTERRUPT
-    if ptrace(request, thread, 0, 0) != 0:
-        sys.exit(1)
-os.waitpid(thread, all_threads)
-print("hangs", flush=True)
-os.waitpid(thread, all_threads)
-"""
-
-
-def hang(pid, name):
-    """The thread of that name stops where it is, as one that waits for a disk, until weir ends."""
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/comm", encoding="ascii") as file:
-            if file.read().strip() == name:
-                break
-    tracer = subprocess.Popen(["python3", "-c", HANG, thread], stdout=subprocess.PIPE, text=True)
-    if tracer.stdout.readline() != "hangs\n":
-        raise unittest.SkipTest("needs ptrace")
-    return tracer
 
 
 @lab.needs_program("tshark")
@@ -162,7 +135,7 @@ pools:
     def test_a_disk_that_does_not_answer_does_not_hold_up_the_end(self):
         with lab.weir(GENERATE.format(rate="10kpps", write=self.path("w.pcapng"))) as w:
             w.wait_for_metrics(lambda m: m["weir_ledger_accepted_packets_total"] > 1000)
-            tracer = hang(w.pid, "weir-write")
+            tracer = lab.hang(w.pid, "weir-write")
             w.wait_for_metrics(lambda m: sum(v for k, v in m.items() if "not_written" in k) > 0)
             end = w.stop()
         with tracer.stdout:
