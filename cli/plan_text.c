@@ -205,7 +205,7 @@ static void write_edge(FILE *to, const struct weir_runtime *rt, uint32_t from, u
     }
     const struct weir_egress *e = rt->pools[into].egress;
     if (e != NULL)
-        fprintf(to, "; inserted, as port %s has %u transmit queue%s", e->port->name, e->queues,
+        fprintf(to, "\n    inserted, as port %s has %u transmit queue%s", e->port->name, e->queues,
             plural(e->queues));
     fputc('\n', to);
 }

@@ -699,6 +699,8 @@ static uint32_t mbufs_of_interface(const void *name)
 
 static uint32_t tx_queues_of_interface(const void *name, uint32_t mbuf_room)
 {
+    if (interface_named(name).index == 0)
+        return 0;
     return mbuf_room > WEIR_MBUF_ROOM ? 1 : queues_of(name); /* see open_interface() */
 }
 

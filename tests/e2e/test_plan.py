@@ -161,6 +161,13 @@ class Shapes(unittest.TestCase):
         p = Machine("core:2 pu:2").forbid([0]).plan(ONE.format(nic=NIC) + "cpus: auto\n", "--json")
         self.assertEqual((p["machine"]["cores"], p["machine"]["siblings_left_alone"]), (2, 1))
 
+    def test_more_workers_than_transmit_queues_have_one_more_that_sends(self):
+        text = THREE.format(nic=NIC, work=2, out=3).replace("interface: eth1", 'vdev: "net_af_packet0,iface=eth1QUEUES"')
+        for queues, inserted in (("", 1), (",qpairs=2", 2), (",qpairs=3", 0)):
+            said = Machine("pack:1 [numa] l3:1 core:12").plan(text.replace("QUEUES", queues)).stdout
+            self.assertEqual(said.count("out.egress/0"), 2 if inserted else 0, said)  # in the tree and in the list
+            self.assertEqual(f"inserted, as port eth has {inserted} transmit queue" in said, inserted > 0, said)
+
     def test_siblings_only_if_they_are_asked_for(self):
         machine = Machine("core:4 pu:2")
         text = THREE.format(nic=NIC, work=4, out=2)
