@@ -42,7 +42,7 @@ UNIT_VARIANTS = ("release", "asan", "tsan")
 # variant: seconds for a googletest binary, for an e2e file.
 LIMITS = {"release": (120, 300), "asan": (240, 300), "tsan": (300, 300), "plant": (120, 120)}
 MODEL_LIMIT_S = 300
-FUZZ_LIMITS_S = (120, 4000)  # and with --long
+FUZZ_LIMITS_S = (300, 20000)  # and with --long
 LONG_FACTOR = 12
 
 # An end-to-end file that does not say `VARIANTS = (…)` runs in these.

@@ -16,6 +16,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(os.path.dirname(os.environ.get("WEIR", os.path.join(ROOT, "build-fuzz", "weir"))), "tests", "fuzz")
+CORPUS = os.environ.get("WEIR_CORPUS")
 LONG = os.environ.get("WEIR_LONG") == "1"
 SECONDS = 3600 if LONG else 30
 
@@ -56,6 +57,34 @@ class Fuzz(unittest.TestCase):
 
     def test_flow_table_against_a_model(self):
         self.fuzz("flows")
+
+    def test_capture(self):
+        self.fuzz("capture", *captures())
+
+    def test_parse(self):
+        folder = os.path.join(BUILD, "frames")
+        os.makedirs(folder, exist_ok=True)
+        for number, frame in enumerate(frames()):
+            with open(os.path.join(folder, str(number)), "wb") as file:
+                file.write(bytes([number % 8, 0, number % 251]) + frame)
+        self.fuzz("parse", folder)
+
+
+def captures():
+    return [os.path.join(CORPUS, name) for name in ("flows", "hostile")] if CORPUS else []
+
+
+def frames():
+    """The first of each capture in pcap: seeds."""
+    for folder in captures():
+        for name in sorted(os.listdir(folder)):
+            with open(os.path.join(folder, name), "rb") as file:
+                content = file.read(1 << 16)
+            at = 24
+            while content[:4] == b"\xd4\xc3\xb2\xa1" and at + 16 <= len(content) and at < 4000:
+                size = int.from_bytes(content[at + 8:at + 12], "little")
+                yield content[at + 16:at + 16 + min(size, 2000)]
+                at += 16 + size
 
 
 if __name__ == "__main__":
