@@ -148,7 +148,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct weir_ring *ring[WORKERS];
     uint8_t *records = take(WORKERS * weir_flow_store_bytes(each));
     for (int i = 0; i < WORKERS; i++) {
-        claim(weir_flow_store_init(&store[i], records + i * weir_flow_store_bytes(each), records, each));
+        claim(weir_flow_store_init(
+            &store[i], records + (uint32_t)i * weir_flow_store_bytes(each), records, each));
         table[i] = weir_flow_table_init(take(weir_flow_table_bytes(each)), each);
         ring[i] =
             weir_ring_init(take(weir_ring_bytes(WEIR_FLOW_CHUNKS, 4)), WEIR_FLOW_CHUNKS, 4, UINT32_MAX - 2);
