@@ -24,6 +24,7 @@ static const struct weir_verb verbs[] = {
     {"plan", weir_verb_plan, "show which worker would run where, and why", weir_plan_options, "FILE"},
     {"ctl", weir_verb_ctl, "ask a running weir, or have it rearrange its workers", weir_ctl_options,
         "workers resize move shuffle drain"},
+    {"flows", weir_verb_flows, "count packets, bytes and flows of capture files", weir_flows_options, "FILE"},
     {"document", document, "print the reference of config or metrics, or the completion for bash", NULL,
         "config metrics completion"},
     {"version", version, "print the version", NULL, NULL},
@@ -53,7 +54,7 @@ static void usage(FILE *to)
     fputs("usage: weir VERB …\n", to);
     for (size_t i = 0; i < N_VERBS; i++)
         fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].help);
-    fputs("`weir VERB --help` shows the options of run, check, plan and ctl.\n", to);
+    fputs("`weir VERB --help` shows the options of run, check, plan, ctl and flows.\n", to);
 }
 
 /* A standard descriptor that we were started without would be the number of the next file that is opened, and a device

@@ -53,7 +53,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(sorted(self.offered("weir ")), sorted(["help", *re.findall(r"^  (\w+) ", weir("--help").stdout, re.M)]))
 
     def test_options_are_those_of_help_and_of_the_parser(self):
-        for verb in ("run", "check", "plan"):
+        for verb in ("run", "check", "plan", "flows"):
             options = self.offered(f"weir {verb} -")
             self.assertEqual(options, re.findall(r"^  (--[\w-]+)", weir(verb, "--help").stdout, re.M))
             for option in options:
