@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "workers/eal.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,6 +107,21 @@ static char *lcores(const struct weir_plan *plan)
     return text;
 }
 
+/* Under net_af_xdp, and as talkative as it is of no use: what failed is said by the driver's error. */
+static void silence_libraries(void)
+{
+    static const char *const libraries[][2] = {
+        {"libbpf.so.1", "libbpf_set_print"}, {"libxdp.so.1", "libxdp_set_print"}};
+    for (size_t i = 0; i < sizeof libraries / sizeof libraries[0]; i++) {
+        void *(*set_print)(void *) = NULL;
+        void *library = dlopen(libraries[i][0], RTLD_LAZY | RTLD_NOLOAD);
+        if (library != NULL)
+            *(void **)&set_print = dlsym(library, libraries[i][1]);
+        if (set_print != NULL)
+            set_print(NULL);
+    }
+}
+
 enum weir_failure weir_eal_start(
     const struct weir_plan *plan, const struct weir_config *config, const char *const *extra)
 {
@@ -147,6 +163,8 @@ enum weir_failure weir_eal_start(
         return error == EPERM || error == EACCES ? WEIR_FAILED_PERMISSION : WEIR_FAILED_OS;
     }
     started = true;
+    if (config->log != WEIR_LOG_DEBUG)
+        silence_libraries();
     return WEIR_FINE;
 }
 
