@@ -463,8 +463,9 @@ static void end_records(struct weir_stage *s)
             }
         }
     }
-    if (w->records != NULL)
-        weir_ring_publish(&w->records->producer);
+    for (uint32_t i = 0; i < pool->n; i++) /* what ageing ended in a worker's last step was not told yet */
+        if (pool->worker[i]->records != NULL)
+            weir_ring_publish(&pool->worker[i]->records->producer);
     pool->hangs = !weir_writer_close(pool->writer);
     pool->writer = NULL;
 }
