@@ -23,10 +23,11 @@ struct options {
 const struct weir_option weir_ctl_options[] = {
     {"socket", "FILE", "the control socket of the weir that is meant (default: of the only one that runs)",
         offsetof(struct options, socket), false},
-    {"json", NULL, "print what it answers as it is", offsetof(struct options, json), false},
+    {"json", NULL, "print what it answers as it is (workers and orders: JSON)",
+        offsetof(struct options, json), false},
     {.name = NULL},
 };
-static const char usage[] = "usage: weir ctl [OPTION]… workers\n"
+static const char usage[] = "usage: weir ctl [OPTION]… workers | ledger | config | ready\n"
                             "       weir ctl [OPTION]… resize POOL WORKERS\n"
                             "       weir ctl [OPTION]… move POOL SHARD WORKER\n"
                             "       weir ctl [OPTION]… shuffle POOL\n"
@@ -77,9 +78,12 @@ static const struct request {
     const char *word, *url;
     const char *keys[4]; /* of the words that follow, in order */
     bool changes;
-    void (*print)(json_t *answer);
+    void (*print)(json_t *answer); /* NULL = it is text */
 } requests[] = {
     {"workers", "/api/v1/workers", {NULL}, false, print_workers},
+    {"ledger", "/debug/ledger", {NULL}, false, NULL},
+    {"config", "/debug/config", {NULL}, false, NULL},
+    {"ready", "/readyz", {NULL}, false, NULL},
     {"resize", "/control/resize", {"pool", "workers"}, true, print_moves},
     {"move", "/control/move", {"pool", "shard", "worker"}, true, print_moves},
     {"shuffle", "/control/shuffle", {"pool"}, true, print_moves},
@@ -184,7 +188,7 @@ static int show(const struct request *r, const char *answer, int code, bool raw)
 {
     json_t *json = json_loads(answer, 0, NULL);
     const char *error = json_string_value(json_object_get(json, "error"));
-    if (raw)
+    if (raw || (code == 0 && r->print == NULL))
         fputs(answer, stdout);
     else if (code == 0 && json != NULL)
         r->print(json);

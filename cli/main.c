@@ -23,7 +23,7 @@ static const struct weir_verb verbs[] = {
     {"check", weir_verb_check, "find every mistake of configuration files", weir_check_options, "FILE"},
     {"plan", weir_verb_plan, "show which worker would run where, and why", weir_plan_options, "FILE"},
     {"ctl", weir_verb_ctl, "ask a running weir, or have it rearrange its workers", weir_ctl_options,
-        "workers resize move shuffle drain"},
+        "workers ledger config ready resize move shuffle drain"},
     {"flows", weir_verb_flows, "count packets, bytes and flows of capture files", weir_flows_options, "FILE"},
     {"document", document, "print the reference of config or metrics, or the completion for bash", NULL,
         "config metrics completion"},

@@ -125,10 +125,15 @@ static struct weir_snapshot *take(void *rt)
     return weir_snapshot_take(rt);
 }
 
+static void write_config(void *rt, FILE *to)
+{
+    weir_config_print(((const struct weir_runtime *)rt)->config, to);
+}
+
 static struct weir_http *serve(
     const struct weir_config *config, struct weir_runtime *rt, enum weir_failure *failed)
 {
-    const struct weir_http_source source = {take, weir_snapshot_free, NULL, NULL, rt};
+    const struct weir_http_source source = {take, weir_snapshot_free, write_config, NULL, NULL, rt};
     char error[512];
     *failed = WEIR_FINE;
     if (config->listen != NULL && strcmp(config->listen, "off") == 0)
@@ -162,7 +167,7 @@ static void drain(void *)
 /* Nobody asked for the default socket: that it cannot be is no reason not to run. */
 static struct weir_http *serve_orders(struct weir_runtime *rt, enum weir_failure *failed)
 {
-    const struct weir_http_source source = {take, weir_snapshot_free, order, drain, rt};
+    const struct weir_http_source source = {take, weir_snapshot_free, write_config, order, drain, rt};
     const struct weir_value *asked = &rt->config->values[WEIR_TOP_CONTROL];
     const char *name = rt->config->name != NULL ? rt->config->name : "weir";
     char path[PATH_MAX], error[512];
@@ -186,9 +191,31 @@ static struct weir_http *serve_orders(struct weir_runtime *rt, enum weir_failure
 
 /* ---- the loop of the control thread ---- */
 
-/* How many of the signals came: each drains, each more says hurry. An order only ends the wait. */
-static unsigned signals_taken(int fd, int orders, int wait_ms)
+static void dump_workers(const struct weir_snapshot *s)
 {
+    for (const struct weir_snapshot_worker *w = s->workers; w < s->workers + s->n_workers; w++)
+        weir_log(WEIR_LOG_NOTICE,
+            "worker %u of %s (cpu %u): %s, %u shards, holds %lu packets, received %lu, %lu steps", w->index,
+            w->pool, w->cpu, w->stuck ? "stuck" : weir_worker_state_names[w->state], w->shards,
+            (unsigned long)w->held, (unsigned long)w->received, (unsigned long)w->steps);
+}
+
+/* SIGQUIT: what each worker does, to the log. SIGUSR1: the books, to standard error. Nobody is stopped for it. */
+static void show(struct weir_runtime *rt, uint32_t number)
+{
+    struct weir_snapshot *s = weir_snapshot_take(rt);
+    if (s != NULL && number == SIGQUIT)
+        dump_workers(s);
+    else if (s != NULL)
+        weir_certificate_text(s, stderr);
+    weir_snapshot_free(s);
+}
+
+/* How many of the signals came that drain: the first does, each more says hurry. An order only ends the wait. */
+static unsigned signals_taken(struct weir_runtime *rt, int fd, int wait_ms)
+{
+    int orders = weir_manager_fd(rt->manager);
+    unsigned drains = 0;
     struct pollfd p[] = {{.fd = fd, .events = POLLIN}, {.fd = orders, .events = POLLIN}};
     struct signalfd_siginfo signals[8];
     eventfd_t order;
@@ -197,7 +224,13 @@ static unsigned signals_taken(int fd, int orders, int wait_ms)
     if (p[1].revents != 0)
         eventfd_read(orders, &order);
     ssize_t n = read(fd, signals, sizeof signals);
-    return n <= 0 ? 0 : (unsigned)((size_t)n / sizeof signals[0]);
+    for (size_t i = 0; n > 0 && i < (size_t)n / sizeof signals[0]; i++) {
+        if (signals[i].ssi_signo == SIGQUIT || signals[i].ssi_signo == SIGUSR1)
+            show(rt, signals[i].ssi_signo);
+        else
+            drains++;
+    }
+    return drains;
 }
 
 /* True when every worker has ended, false when a stuck one was left behind. */
@@ -212,7 +245,7 @@ static bool run(struct weir_runtime *rt, int signals, struct display *display)
     unsigned came = 0;
     for (;;) {
         bool hurry = rt->signal_tsc != 0 || weir_manager_busy(rt);
-        came += signals_taken(signals, weir_manager_fd(rt->manager), hurry ? HURRY_TICK_MS : TICK_MS);
+        came += signals_taken(rt, signals, hurry ? HURRY_TICK_MS : TICK_MS);
         uint64_t now = rte_rdtsc();
         if (weir_runtime_tick(rt, now))
             return true;
@@ -299,17 +332,17 @@ static int run_pipeline(struct weir_runtime *rt, const struct options *o, int pr
     return code;
 }
 
-/* A descriptor of the signals that drain. Before any thread exists, so that all of them inherit the mask. What whoever
+/* A descriptor of the signals that drain or show. Before any thread exists, so that all of them inherit the mask. What whoever
  * started us chose to ignore stays ignored (nohup; the background of a script): blocked, it would come all the same. */
 static int open_signals(void)
 {
-    static const int drains[] = {SIGTERM, SIGINT, SIGHUP};
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1};
     sigset_t mask;
     sigemptyset(&mask);
-    for (size_t i = 0; i < sizeof drains / sizeof drains[0]; i++) {
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         struct sigaction now;
-        if (sigaction(drains[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
-            sigaddset(&mask, drains[i]);
+        if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+            sigaddset(&mask, numbers[i]);
     }
     sigprocmask(SIG_BLOCK, &mask, NULL);
     signal(SIGPIPE, SIG_IGN);

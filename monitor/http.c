@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "config/key_table.h"
+#include "monitor/certificate.h"
 #include "monitor/metrics.h"
 
 #define CONNECTIONS_MAX 32
@@ -43,7 +44,8 @@ static unsigned write_metrics(const struct weir_http *h, struct MHD_Connection *
 static unsigned write_json(json_t *json, unsigned status, FILE *to)
 {
     bool fine = json && json_dumpf(json, to, JSON_COMPACT | JSON_ESCAPE_SLASH) == 0;
-    fputc('\n', to);
+    if (fine)
+        fputc('\n', to);
     json_decref(json);
     return fine ? status : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
@@ -70,6 +72,63 @@ static unsigned write_workers(const struct weir_http *h, struct MHD_Connection *
         json_array_append_new(all, worker_json(&s->workers[i]));
     h->source.release(s);
     return write_json(all, MHD_HTTP_OK, to);
+}
+
+static unsigned write_stats(const struct weir_http *h, struct MHD_Connection *, FILE *to)
+{
+    struct weir_snapshot *s = h->source.take(h->source.argument);
+    bool fine = s && weir_certificate_json(s, to) == 0;
+    if (s)
+        h->source.release(s);
+    return fine ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+}
+
+static unsigned write_ledger(const struct weir_http *h, struct MHD_Connection *, FILE *to)
+{
+    struct weir_snapshot *s = h->source.take(h->source.argument);
+    if (!s)
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    weir_certificate_text(s, to);
+    h->source.release(s);
+    return MHD_HTTP_OK;
+}
+
+static unsigned write_config(const struct weir_http *h, struct MHD_Connection *, FILE *to)
+{
+    h->source.write_config(h->source.argument, to);
+    return MHD_HTTP_OK;
+}
+
+static unsigned write_healthy(const struct weir_http *, struct MHD_Connection *, FILE *to)
+{
+    fputs("weir answers\n", to);
+    return MHD_HTTP_OK;
+}
+
+/* Ready: every worker comes back from its stages and receives, every port has its device and a link. */
+static unsigned write_ready(const struct weir_http *h, struct MHD_Connection *, FILE *to)
+{
+    struct weir_snapshot *s = h->source.take(h->source.argument);
+    unsigned status = s ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+    for (uint32_t i = 0; s && i < s->n_workers; i++) {
+        const struct weir_snapshot_worker *w = &s->workers[i];
+        if (!w->stuck && w->state == WEIR_WORKER_RUNNING)
+            continue;
+        fprintf(to, "worker %u of %s: %s\n", w->index, w->pool,
+            w->stuck ? "stuck" : weir_worker_state_names[w->state]);
+        status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    }
+    for (uint32_t i = 0; s && i < s->n_ports; i++) {
+        if (s->ports[i].up)
+            continue;
+        fprintf(to, "port %s: %s\n", s->ports[i].name, s->ports[i].condition);
+        status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    }
+    if (status == MHD_HTTP_OK)
+        fputs("ready\n", to);
+    if (s)
+        h->source.release(s);
+    return status;
 }
 
 /* ---- orders ---- */
@@ -126,13 +185,21 @@ static unsigned order_drain(const struct weir_http *h, struct MHD_Connection *, 
 
 static page_writer write_index;
 
+#define TEXT "text/plain; charset=utf-8"
+
 static const struct page {
     const char *url, *type, *help;
     page_writer *write;
     bool changes; /* POST, and on the Unix socket only */
 } pages[] = {
-    {"/", "text/plain; charset=utf-8", "this list", write_index, false},
+    {"/", TEXT, "this list", write_index, false},
     {"/metrics", "text/plain; version=0.0.4; charset=utf-8", "for Prometheus", write_metrics, false},
+    {"/healthz", TEXT, "200: it answers", write_healthy, false},
+    {"/readyz", TEXT, "200: every worker works and every port is up; else 503, and which is not", write_ready,
+        false},
+    {"/debug/ledger", TEXT, "the books as they stand, as in the certificate", write_ledger, false},
+    {"/debug/config", TEXT, "the whole configuration, and where each value comes from", write_config, false},
+    {"/api/v1/stats", "application/json", "the books for programs", write_stats, false},
     {"/api/v1/workers", "application/json", "what each worker does", write_workers, false},
     {"/control/resize", "application/json", "?pool=NAME&workers=N", order_resize, true},
     {"/control/move", "application/json", "?pool=NAME&shard=N&worker=N", order_move, true},
@@ -182,9 +249,11 @@ static enum MHD_Result serve(
     size_t size = 0;
     FILE *to = open_memstream(&body, &size);
     unsigned status = to ? page->write(h, connection, to) : MHD_HTTP_SERVICE_UNAVAILABLE;
-    if (to && fclose(to) != 0)
+    if (to && fclose(to) != 0) {
         status = MHD_HTTP_SERVICE_UNAVAILABLE;
-    if (status == MHD_HTTP_SERVICE_UNAVAILABLE) {
+        size = 0;
+    }
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE && size == 0) {
         free(body);
         return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "not now, try again\n", "Retry-After", "1");
     }

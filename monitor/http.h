@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "workers/manager.h"
 #include "workers/snapshot.h"
@@ -20,6 +21,7 @@ struct weir_http;
 struct weir_http_source {
     struct weir_snapshot *(*take)(void *argument); /* NULL = none now: the client reads 503 */
     void (*release)(struct weir_snapshot *);
+    void (*write_config)(void *argument, FILE *);
     bool (*order)(void *argument, struct weir_order *); /* carry it out, or say in `error` why not */
     void (*drain)(void *argument);
     void *argument;

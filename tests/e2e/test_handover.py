@@ -4,6 +4,7 @@ import http.client
 import os
 import random
 import re
+import signal
 import subprocess
 import tempfile
 import threading
@@ -89,7 +90,8 @@ class HandOver(unittest.TestCase):
             self.assertEqual((sum(shards), sum(1 for n in shards if n)), (1024, active), shards)
             end = w.stop()
         us = [answer["slowest_ns"] / 1e3 for answer in told if answer["moves"]]
-        print(f"; {len(told)} orders, {sum(a['moves'] for a in told)} moves of {sum(a['shards'] for a in told)} shards, "
+        placed = sorted(set(re.findall(r"\((near|far)\)", end.err)))
+        print(f"; {'/'.join(placed)} cores, {len(told)} orders, {sum(a['moves'] for a in told)} moves of {sum(a['shards'] for a in told)} shards, "
               f"{end['accepted']} packets; live after {share(us, 0.5):.0f} us (median), {share(us, 0.99):.0f} us (p99); "
               f"stash at most {stash}", end="")
         self.assertGreater(stash, 0, "no packet ever came before its shard: this proves nothing")
@@ -222,6 +224,19 @@ class Ctl(unittest.TestCase):
             self.assertEqual((end.code, end["lost"]), (0, 0), end)
             self.assertFalse(os.path.exists(w.control), "the socket stays behind")
             self.assertEqual(self.ctl(w, "workers").returncode, 69)
+
+    def test_shows_the_books_the_configuration_and_whether_all_is_well(self):
+        with lab.weir(moving(rate="10kpps")) as w:
+            under_load(w, 10)
+            self.assertIn("in the pool", self.ctl(w, "ledger").stdout)
+            self.assertIn("workers: 1-4", self.ctl(w, "config").stdout)
+            self.assertEqual(self.ctl(w, "ready").stdout, "ready\n")
+            w.terminate(signal.SIGUSR1)
+            w.wait_for("in the pool")
+            w.terminate(signal.SIGQUIT)
+            w.wait_for(r"worker 0 of work \(cpu \d+\): running, 1024 shards, holds \d+ packets")
+            end = w.stop()
+            self.assertEqual((end.code, end["lost"]), (0, 0), end)
 
     def test_the_socket_is_for_its_owner_and_group_and_the_address_changes_nothing(self):
         with lab.weir(moving(rate="10kpps")) as w:

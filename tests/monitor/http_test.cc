@@ -29,7 +29,12 @@ struct Server : testing::Test {
         delete static_cast<Sample *>(s);
     }
 
-    weir_http_source source = {take, release, nullptr, nullptr, this};
+    static void write_config(void *, FILE *to)
+    {
+        fputs("version: 1\n", to);
+    }
+
+    weir_http_source source = {take, release, write_config, nullptr, nullptr, this};
     weir_http *http = nullptr;
     weir_counter taken = {}; /* the server's one thread writes */
     bool empty = false;
@@ -105,6 +110,17 @@ TEST_F(Server, ServesMetrics)
     EXPECT_TRUE(starts_with(answer, "HTTP/1.1 200 ")) << answer;
     EXPECT_TRUE(contains(answer, "Content-Type: text/plain; version=0.0.4"));
     EXPECT_TRUE(contains(body_of(answer), "\nweir_ledger_accepted_packets_total 81234567\n"));
+}
+
+TEST_F(Server, ShowsTheBooksAndTheConfiguration)
+{
+    EXPECT_TRUE(contains(body_of(ask_for("GET", "/debug/ledger")), "accepted 81 234 567"));
+    EXPECT_TRUE(contains(body_of(ask_for("GET", "/api/v1/stats")), "\"accepted\":"));
+    EXPECT_EQ(body_of(ask_for("GET", "/debug/config")), "version: 1\n");
+    EXPECT_TRUE(starts_with(ask_for("GET", "/healthz"), "HTTP/1.1 200 "));
+    std::string ready = ask_for("GET", "/readyz"); /* the sample has ended */
+    EXPECT_TRUE(starts_with(ready, "HTTP/1.1 503 ")) << ready;
+    EXPECT_TRUE(contains(body_of(ready), "worker 0 of ")) << ready;
 }
 
 TEST_F(Server, HeadIsGetWithoutTheBody)
