@@ -9,6 +9,8 @@ import unittest
 
 import lab
 
+VARIANTS = ("release", "asan")
+
 EXAMPLE = os.path.join(lab.EXAMPLES, "capture.yaml")
 THREE = ("http.pcapng", "dos_win98_smb_netbeui.pcap", "hsrp2_ipv6.pcapng")
 

@@ -8,6 +8,8 @@ import unittest
 
 import lab
 
+VARIANTS = ("release", "asan")
+
 SMALL = """
 version: 1
 ports:

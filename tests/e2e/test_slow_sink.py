@@ -5,6 +5,8 @@ import unittest
 
 import lab
 
+VARIANTS = ("release",)
+
 EXAMPLE = os.path.join(lab.EXAMPLES, "slow-sink.yaml")
 STALL_S = 60 if lab.LONG else 10
 

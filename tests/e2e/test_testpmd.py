@@ -10,6 +10,8 @@ import unittest
 
 import lab
 
+VARIANTS = ("release", "asan")
+
 TEXT = """
 version: 1
 ports: {{peer: {{vdev: "net_memif0,role=server,socket={socket},socket-abstract=no"}}}}

@@ -8,6 +8,8 @@ import unittest
 
 import lab
 
+VARIANTS = ("release", "asan")
+
 BRIDGE = """
 version: 1
 drain-timeout: 1s

@@ -18,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(os.path.dirname(os.environ.get("WEIR", os.path.join(ROOT, "build-fuzz", "weir"))), "tests", "fuzz")
 CORPUS = os.environ.get("WEIR_CORPUS")
 LONG = os.environ.get("WEIR_LONG") == "1"
-SECONDS = 3600 if LONG else 30
+SECONDS = 3600 if LONG else 12
 
 # Beside the words of the reference: what YAML is made of, and what it takes for a line break.
 SYNTAX = ["- ", ": ", ", ", "{", "}", "[", "]", "&a", "*a", "!x ", "#", "---\\x0a", "...\\x0a", "%YAML 1.1\\x0a", "<<", "|\\x0a  ", ">-\\x0a  ",
