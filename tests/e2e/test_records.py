@@ -155,8 +155,8 @@ class Records(unittest.TestCase):
 
     def test_churn_takes_no_memory_and_loses_no_flow(self):
         keys, seconds = CHURN
-        with lab.weir(self.text(**keys), "--set", "log=info") as w:
-            w.wait_for_metrics(lambda m: total(m, "weir_meter_flows_expired_total") > (4000000 if lab.LONG else 40000))
+        with lab.weir(self.text(**keys), "--set", "drain-timeout=60s") as w:
+            w.wait_for_metrics(lambda m: total(m, "weir_meter_flows_expired_total") > (4000000 if lab.LONG else 40000), 300)
             before = resident(w.pid)
             start = total(w.metrics(), "weir_meter_packets_total")
             wanted = start + seconds * (170000 if lab.LONG else 20000) / (10 if lab.SANITIZED else 1)
