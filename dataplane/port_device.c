@@ -461,7 +461,9 @@ static void close_device(struct weir_port *port)
     struct device *d = port->state;
     struct weir_port_stats last;
     struct rte_eth_dev_info about;
-    if (d == NULL || d->calls) /* stopped is enough, and each memif that is made anew costs memory */
+    if (d == NULL ||
+        (d->calls &&
+            port->closed)) /* until the end stopped is enough, and each memif that is made anew costs memory */
         return;
     stats(port, &last);
     port->past_errors = last.tx_errors;

@@ -760,8 +760,11 @@ void weir_runtime_close_ports(struct weir_runtime *rt)
     for (; rt->n_opened > 0; rt->n_opened--) {
         struct weir_port *port = &rt->ports[rt->n_opened - 1];
         port->def->stats(port, &rt->port_stats[port->index]);
-        if (!port->closed)
+        bool closed = port->closed;
+        port->closed = false; /* for good: see close_device() */
+        if (!closed || port->state != NULL)
             port->def->close(port);
+        port->closed = closed;
     }
 }
 

@@ -87,8 +87,8 @@ static void note(
 static void close_port(struct weir_runtime *rt, struct weir_port *port)
 {
     port->def->stop(port);
-    port->def->close(port);
     port->closed = true;
+    port->def->close(port);
     rt->watches[port->index].closing = false;
     rt->watches[port->index].held = false;
 }
