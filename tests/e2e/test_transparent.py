@@ -59,7 +59,7 @@ FRAMES = {
     "bfd": frame(THEM, 0x0800, ip4(17, udp(3784, bytes([0x20, 0x40, 3, 24]) + b"\0" * 20))),
     "bgp": frame(THEM, 0x0800, ip4(6, struct.pack("!HHIIBBHHH", 49153, 179, 1, 0, 0x50, 2, 1024, 0, 0))),
     "pppoe discovery": frame(ALL, 0x8863, bytes([0x11, 9, 0, 0, 0, 4, 1, 1, 0, 0]) + b"\0" * 36),
-    "pppoe session": frame(THEM, 0x8864, bytes([0x11, 0, 0, 1, 0, 22, 0, 0x21]) + ip4(17, udp(53, b"")) + b"\0" * 20),
+    "pppoe session": frame(THEM, 0x8864, bytes([0x11, 0, 0, 1, 0, 30, 0, 0x21]) + ip4(17, udp(53, b"")) + b"\0" * 20),
     "mpls": frame(THEM, 0x8847, struct.pack("!I", 100 << 12 | 1 << 8 | 64) + ip4(17, udp(53, b"hello"))),
     "vlan": frame(THEM, 0x8100, struct.pack("!HH", 5, 0x0800) + ip4(17, udp(53, b"tagged")) + b"\0" * 20),
     "vlan, priority": frame(THEM, 0x8100, struct.pack("!HH", 0xe000, 0x0800) + ip4(17, udp(53, b"tagged")) + b"\0" * 20),
