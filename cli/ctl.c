@@ -32,10 +32,11 @@ static const char usage[] = "usage: weir ctl [OPTION]… workers | ledger | conf
                             "       weir ctl [OPTION]… move POOL SHARD WORKER\n"
                             "       weir ctl [OPTION]… shuffle POOL\n"
                             "       weir ctl [OPTION]… drain\n";
-static const char notes[] = "An order returns when it is carried out.\n"
+static const char notes[] = "An order returns when it is carried out; drain returns at once.\n"
                             "exit: 0 done, 64 usage, 69 no weir answers, 75 not done, and why\n";
 
 #define EXIT_NOT_DONE 75
+#define TIMEOUT_S 30L /* twice what weir waits for an order */
 
 /* ---- what can be asked: the words after the verb become the query ---- */
 
@@ -99,9 +100,20 @@ static const struct request *find_request(int argc, char **argv)
             n++;
         if (strcmp(r->word, argv[0]) != 0)
             continue;
-        if (argc - 1 == n)
+        bool fine = argc - 1 == n;
+        for (int i = 1; fine && i < n; i++) /* all but the pool are numbers */
+            fine = argv[i + 1][0] != '\0' && strlen(argv[i + 1]) < 10 &&
+                   argv[i + 1][strspn(argv[i + 1], "0123456789")] == '\0';
+        if (fine)
             return r;
-        fprintf(stderr, "weir ctl: `%s` takes %d word%s\n", r->word, n, n == 1 ? "" : "s");
+        fprintf(stderr, "weir ctl: `%s` takes", r->word);
+        for (int i = 0; i < n; i++)
+            fprintf(stderr,
+                i == 0       ? " the name of a %s"
+                : i == n - 1 ? " and the number of %s"
+                             : ", the number of a %s",
+                r->keys[i]);
+        fputs(n == 0 ? " nothing more\n" : "\n", stderr);
         return NULL;
     }
     fprintf(stderr, argc > 0 ? "weir ctl: `%s` is nothing it can do\n" : "weir ctl: to do what?\n", argv[0]);
@@ -170,6 +182,7 @@ static int ask(const char *path, const struct request *r, char **words, char **a
         curl_easy_setopt(curl, CURLOPT_CURLU, url);
         curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, path);
         curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
+        curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S);
         if (r->changes)
             curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, "");
         failed = curl_easy_perform(curl);

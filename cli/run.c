@@ -159,9 +159,9 @@ static bool order(void *rt, struct weir_order *o)
     return weir_manager_order(rt, o, ORDER_TIMEOUT_MS);
 }
 
-static void drain(void *)
+static void drain(void *rt)
 {
-    kill(getpid(), SIGTERM);
+    weir_manager_drain(rt);
 }
 
 /* Nobody asked for the default socket: that it cannot be is no reason not to run. */
@@ -251,6 +251,8 @@ static bool run(struct weir_runtime *rt, int signals, struct display *display)
             return true;
         if (came > 0)
             weir_runtime_drain(rt, now, "signal");
+        else if (weir_manager_drains(rt))
+            weir_runtime_drain(rt, now, "ctl drain");
         else if (now >= stop_tsc)
             weir_runtime_drain(rt, now, "stop-after");
         if (came > 1)

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "config/key_table.h"
@@ -145,11 +146,14 @@ static bool number_of(struct MHD_Connection *c, const char *key, uint32_t *numbe
 static unsigned carry_out(const struct weir_http *h, struct MHD_Connection *c, enum weir_order_kind kind,
     bool understood, struct weir_order *o, FILE *to)
 {
+    static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    const char *pool = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "pool");
     o->kind = kind;
-    o->pool = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "pool");
-    if (!o->pool || !understood)
-        return write_json(
-            json_pack("{s:s}", "error", "the query lacks `pool`, or a number"), MHD_HTTP_BAD_REQUEST, to);
+    if (pool)
+        snprintf(o->pool, sizeof(o->pool), "%s", pool);
+    if (!pool || pool[strspn(pool, name)] || !understood)
+        return write_json(json_pack("{s:s}", "error", "the query lacks the name of a pool, or a number"),
+            MHD_HTTP_BAD_REQUEST, to);
     if (!h->source.order(h->source.argument, o))
         return write_json(json_pack("{s:s}", "error", o->error), MHD_HTTP_CONFLICT, to);
     return write_json(json_pack("{s:i,s:i,s:I}", "moves", o->moves, "shards", o->shards, "slowest_ns",
@@ -311,6 +315,11 @@ static void explain(const char *listen, char *error, size_t size)
 {
     int cause = errno;
     snprintf(error, size, "%s cannot be listened on: %s", listen, strerror(cause));
+    if (listen[0] == '/' && cause == EADDRINUSE) {
+        snprintf(error, size, "%s is the socket of a weir that runs, or some other file: choose another path",
+            listen);
+        return;
+    }
     for (size_t i = 0; i < sizeof(listen_errors) / sizeof(listen_errors[0]); i++)
         if (listen_errors[i].error == cause)
             snprintf(error, size, "%s %s", listen, listen_errors[i].cause);
@@ -331,6 +340,9 @@ static bool parse_path(const char *path, struct sockaddr_storage *address)
 /* A socket without anybody behind it, of a weir that was killed. */
 static void remove_stale(const struct sockaddr *address, const char *path)
 {
+    struct stat about;
+    if (lstat(path, &about) != 0 || !S_ISSOCK(about.st_mode)) /* a file refuses connections, too */
+        return;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && connect(fd, address, sizeof(struct sockaddr_un)) != 0 && errno == ECONNREFUSED)
         unlink(path);
@@ -413,13 +425,28 @@ uint16_t weir_http_port(const struct weir_http *h)
     return MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
 }
 
+/* Who waits for an order is told what became of it. And the socket goes before another weir can have one there. */
+static void let_answers_out(struct weir_http *h)
+{
+    static const struct timespec a_while = {.tv_nsec = 10000000};
+    unlink(h->path);
+    int fd = MHD_quiesce_daemon(h->daemon);
+    for (int i = 0; i < 100; i++) {
+        if (MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections == 0)
+            break;
+        nanosleep(&a_while, NULL);
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
 void weir_http_stop(struct weir_http *h)
 {
     if (!h)
         return;
-    MHD_stop_daemon(h->daemon);
     if (h->path)
-        unlink(h->path);
+        let_answers_out(h);
+    MHD_stop_daemon(h->daemon);
     free(h->path);
     free(h);
 }

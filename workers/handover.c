@@ -59,9 +59,15 @@ static void tell_stages(struct weir_worker *w, uint32_t shard, bool gives)
 static void tell_stages_of_all(
     struct weir_worker *w, const struct weir_route *mine, const struct weir_route *other)
 {
-    for (uint32_t shard = 0; shard < WEIR_SHARDS; shard++)
-        if (mine->worker[shard] == w->index && other->worker[shard] != w->index)
-            tell_stages(w, shard, mine == &w->handover.move->from);
+    const struct weir_move *m = w->handover.move;
+    bool gives = mine == &m->from;
+    for (uint32_t shard = 0; shard < WEIR_SHARDS; shard++) {
+        bool changes = mine->worker[shard] == w->index && other->worker[shard] != w->index;
+        /* Who ended before it heard of the move gave nothing. */
+        if (changes &&
+            (gives || weir_word_read(&m->workers[other->worker[shard]]->handover.given) == m->epoch))
+            tell_stages(w, shard, gives);
+    }
 }
 
 /* ---- old owner ---- */

@@ -12,7 +12,11 @@
 
 #include <rte_cycles.h>
 
+#include "workers/log.h"
 #include "workers/runtime.h"
+
+#define RESULTS 8      /* of the last orders, for those who wait */
+#define LONG_AFTER_S 1 /* a move that takes so long is worth a line */
 
 struct weir_manager {
     int fd;
@@ -22,15 +26,18 @@ struct weir_manager {
     bool under_way;
     uint32_t epoch;
     bool arranging; /* an order is being carried out: the owners of its pool become `want` */
-    uint32_t pool, want_active;
+    bool said;      /* that the move takes long */
+    uint32_t pool;
     struct weir_route want;
     uint64_t random;
 
     /* Between who orders and the control thread. */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct weir_order *order; /* NULL = none; its owner waits */
-    bool given_up, closed;
+    struct weir_order order;
+    uint64_t serial, finished; /* of the last order that came, and of the last that ended */
+    struct weir_order results[RESULTS];
+    bool closed, drains;
 };
 
 /* ---- who has a part in a move ---- */
@@ -104,31 +111,53 @@ static void post(struct weir_runtime *rt, uint64_t now_tsc)
         }
 }
 
-static bool all_done(const struct weir_runtime *rt, const struct weir_move *m)
-{
-    for (uint32_t i = 0; i < rt->n_launched; i++) {
-        const struct weir_worker *w = rt->workers[i];
-        if (has_part(rt, w, m) && weir_word_read(&w->handover.done) != m->epoch && !weir_worker_ended(w))
-            return false;
-    }
-    return true;
-}
-
 static void account(struct weir_runtime *rt)
 {
     struct weir_manager *g = rt->manager;
     struct weir_pool *pool = &rt->pools[g->pool];
-    uint64_t live_tsc = 0;
-    for (uint32_t i = 0; i < pool->n_workers; i++)
-        if (g->move.takes[i] && g->move.workers[i]->handover.live_tsc > live_tsc)
-            live_tsc = g->move.workers[i]->handover.live_tsc;
-    uint64_t ns = (uint64_t)((double)(live_tsc - g->move.posted_tsc) * 1e9 / (double)rt->tsc_hz);
-    for (uint32_t shard = 0; shard < WEIR_SHARDS; shard++)
-        g->order->shards += g->move.from.worker[shard] != g->move.to.worker[shard];
-    g->order->moves++;
-    g->order->slowest_ns = ns > g->order->slowest_ns ? ns : g->order->slowest_ns;
+    struct weir_order *o = &g->order;
+    for (uint32_t i = 0; i < pool->n_workers; i++) {
+        uint64_t live_tsc = g->move.workers[i]->handover.live_tsc;
+        if (!g->move.takes[i] || live_tsc < g->move.posted_tsc) /* it may have ended instead */
+            continue;
+        uint64_t ns = (uint64_t)((double)(live_tsc - g->move.posted_tsc) * 1e9 / (double)rt->tsc_hz);
+        o->slowest_ns = ns > o->slowest_ns ? ns : o->slowest_ns;
+    }
     pool->owners = g->move.to;
-    g->under_way = false;
+    pool->n_active = 0;
+    for (uint32_t shard = 0; shard < WEIR_SHARDS; shard++) {
+        o->shards += g->move.from.worker[shard] != g->move.to.worker[shard];
+        if (pool->owners.worker[shard] >= pool->n_active)
+            pool->n_active = pool->owners.worker[shard] + 1u;
+    }
+    o->moves++;
+    g->under_way = g->said = false;
+}
+
+/* Whom the move that is under way waits for. */
+static const struct weir_worker *waited_for(const struct weir_runtime *rt)
+{
+    const struct weir_move *m = &rt->manager->move;
+    for (uint32_t i = 0; i < rt->n_launched; i++) {
+        const struct weir_worker *w = rt->workers[i];
+        if (has_part(rt, w, m) && weir_word_read(&w->handover.done) != m->epoch && !weir_worker_ended(w))
+            return w;
+    }
+    return NULL;
+}
+
+static void say_who_is_slow(struct weir_runtime *rt, uint64_t now_tsc)
+{
+    struct weir_manager *g = rt->manager;
+    const struct weir_worker *w = waited_for(rt);
+    if (g->said || w == NULL || now_tsc - g->move.posted_tsc < LONG_AFTER_S * rt->tsc_hz)
+        return;
+    g->said = true;
+    weir_log(WEIR_LOG_WARNING,
+        "shards of pool %s have been on their way for %d s: worker %u of %s has not done its part; it, or "
+        "who takes its "
+        "packets, is slow",
+        rt->pools[g->pool].config->name, LONG_AFTER_S, w->index, rt->pools[w->pool].config->name);
 }
 
 /* ---- what an order wants ---- */
@@ -153,7 +182,6 @@ static void want_equal_parts(struct weir_manager *g, const struct weir_pool *poo
             }
         }
     }
-    g->want_active = n;
 }
 
 static uint32_t random_below(struct weir_manager *g, uint32_t n)
@@ -180,12 +208,17 @@ static bool understand(struct weir_runtime *rt, struct weir_order *o)
     if (!weir_pool_is_sharded(pool))
         return refuse(
             o, "pool `%s` has no shards; only a pool with `shard-by: flow` can be rearranged", 0, 0);
-    for (uint32_t i = 0; i < pool->n_workers; i++)
-        if (rt->seen[pool->first_worker + i].stuck)
-            return refuse(o, "worker %2$u of `%1$s` is stuck, and its shards cannot be taken from it", i, 0);
+    for (uint32_t i = 0; i < rt->n_launched; i++) {
+        const struct weir_worker *w = rt->workers[i];
+        bool concerned = w->pool == p || feeds(rt, w, p) || weir_pool_feeds(pool, w->pool);
+        if (concerned && rt->seen[i].stuck) {
+            snprintf(o->error, sizeof o->error, "worker %u of `%s` is stuck, and a move would wait for it",
+                w->index, rt->pools[w->pool].config->name);
+            return false;
+        }
+    }
     g->pool = p;
     g->want = pool->owners;
-    g->want_active = pool->n_active;
     switch (o->kind) {
     case WEIR_ORDER_RESIZE:
         if (o->number < 1 || o->number > pool->n_workers)
@@ -203,6 +236,9 @@ static bool understand(struct weir_runtime *rt, struct weir_order *o)
         g->want.worker[o->number] = (uint8_t)o->worker;
         return true;
     case WEIR_ORDER_SHUFFLE:
+        if (pool->n_active < 2)
+            return refuse(
+                o, "pool `%s` has %u worker with shards, and nothing to shuffle", pool->n_active, 0);
         for (uint32_t shard = 0; shard < WEIR_SHARDS; shard++)
             g->want.worker[shard] = (uint8_t)random_below(g, pool->n_active);
         return true;
@@ -214,65 +250,88 @@ static bool understand(struct weir_runtime *rt, struct weir_order *o)
 
 static void finish(struct weir_manager *g, bool done)
 {
-    g->order->done = done;
-    g->order = NULL;
-    g->given_up = false;
+    g->order.done = done;
     g->arranging = false;
+    g->finished = g->serial;
+    g->results[g->finished % RESULTS] = g->order;
     pthread_cond_broadcast(&g->changed);
+}
+
+static bool somebody_ended(const struct weir_runtime *rt)
+{
+    for (uint32_t i = 0; i < rt->n_launched; i++)
+        if (weir_worker_ended(rt->workers[i]))
+            return true;
+    return rt->signal_tsc != 0 || rt->n_launched < rt->n_workers;
+}
+
+/* The next move of the order, or its end. */
+static void go_on(struct weir_runtime *rt, uint64_t now_tsc)
+{
+    struct weir_manager *g = rt->manager;
+    if (!prepare(rt)) {
+        finish(g, true);
+    } else if (somebody_ended(rt)) {
+        snprintf(g->order.error, sizeof g->order.error, "weir ends; done by then: %u moves", g->order.moves);
+        finish(g, false);
+    } else if (all_have_room(rt, &g->move)) {
+        post(rt, now_tsc);
+    }
 }
 
 void weir_manager_tick(struct weir_runtime *rt, uint64_t now_tsc)
 {
     struct weir_manager *g = rt->manager;
     pthread_mutex_lock(&g->lock);
-    bool ends = rt->signal_tsc != 0 || rt->end_tsc != 0 || rt->n_launched < rt->n_workers;
-    if (g->order != NULL && !g->arranging && ends)
-        snprintf(g->order->error, sizeof g->order->error, "weir is not running, or is about to end");
-    if (g->order != NULL && !g->arranging)
-        g->arranging = !ends && !g->given_up && understand(rt, g->order);
-    if (g->order != NULL && !g->arranging)
-        finish(g, false);
-    if (g->under_way && all_done(rt, &g->move))
+    if (g->under_way && waited_for(rt) == NULL)
         account(rt);
-    if (g->arranging && !g->under_way) {
-        if (g->given_up || ends) {
-            snprintf(g->order->error, sizeof g->order->error, "%s after %u moves",
-                ends ? "weir ends: given up" : "given up: it took too long", g->order->moves);
+    if (g->under_way)
+        say_who_is_slow(rt, now_tsc);
+    if (g->serial != g->finished && !g->arranging && !g->under_way) {
+        bool ends = somebody_ended(rt);
+        if (ends)
+            snprintf(g->order.error, sizeof g->order.error, "weir is not running, or is about to end");
+        g->arranging = !ends && understand(rt, &g->order);
+        if (!g->arranging)
             finish(g, false);
-        } else if (!prepare(rt)) {
-            rt->pools[g->pool].n_active = g->want_active;
-            finish(g, true);
-        } else if (all_have_room(rt, &g->move)) {
-            post(rt, now_tsc);
-        }
     }
+    if (g->arranging && !g->under_way)
+        go_on(rt, now_tsc);
     pthread_mutex_unlock(&g->lock);
+}
+
+/* False: the time is up. With the lock. */
+static bool wait_for(struct weir_manager *g, uint64_t serial, int timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    int waited = 0;
+    while (g->finished < serial && !g->closed && waited == 0)
+        waited = pthread_cond_timedwait(&g->changed, &g->lock, &until);
+    return g->finished >= serial;
 }
 
 bool weir_manager_order(struct weir_runtime *rt, struct weir_order *o, int timeout_ms)
 {
     struct weir_manager *g = rt->manager;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
     o->done = false;
-    o->error[0] = '\0';
     pthread_mutex_lock(&g->lock);
-    int waited = 0;
-    while (g->order != NULL && waited == 0)
-        waited = pthread_cond_timedwait(&g->changed, &g->lock, &until);
-    if (g->order != NULL || g->closed) {
-        snprintf(o->error, sizeof o->error, "%s",
-            g->closed ? "weir is not running, or is about to end"
-                      : "another order is being carried out; try again");
+    bool free = wait_for(g, g->serial, timeout_ms);
+    if (g->closed) {
+        snprintf(o->error, sizeof o->error, "weir is not running, or is about to end");
+    } else if (!free || g->serial != g->finished) {
+        snprintf(o->error, sizeof o->error,
+            "another order is being carried out; the log says if somebody holds it up");
     } else {
-        g->order = o;
+        uint64_t serial = ++g->serial;
+        g->order = *o;
         eventfd_write(g->fd, 1);
-        while (g->order == o && waited == 0)
-            waited = pthread_cond_timedwait(&g->changed, &g->lock, &until);
-        g->given_up = g->order == o;
-        while (g->order == o) /* it is ours until the control thread lets go of it */
-            pthread_cond_wait(&g->changed, &g->lock);
+        if (wait_for(g, serial, timeout_ms))
+            *o = g->results[serial % RESULTS];
+        else
+            snprintf(o->error, sizeof o->error,
+                "still under way after %d s, and goes on; the log says whom it waits for", timeout_ms / 1000);
     }
     pthread_mutex_unlock(&g->lock);
     return o->done;
@@ -283,18 +342,36 @@ void weir_manager_close(struct weir_runtime *rt)
     struct weir_manager *g = rt->manager;
     pthread_mutex_lock(&g->lock);
     g->closed = true;
-    if (g->order != NULL) {
-        snprintf(g->order->error, sizeof g->order->error, "weir ended after %u moves", g->order->moves);
+    if (g->serial != g->finished) {
+        snprintf(g->order.error, sizeof g->order.error, "weir ended after %u moves", g->order.moves);
         finish(g, false);
     }
     pthread_mutex_unlock(&g->lock);
+}
+
+void weir_manager_drain(struct weir_runtime *rt)
+{
+    struct weir_manager *g = rt->manager;
+    pthread_mutex_lock(&g->lock);
+    g->drains = true;
+    eventfd_write(g->fd, 1);
+    pthread_mutex_unlock(&g->lock);
+}
+
+bool weir_manager_drains(struct weir_runtime *rt)
+{
+    struct weir_manager *g = rt->manager;
+    pthread_mutex_lock(&g->lock);
+    bool drains = g->drains;
+    pthread_mutex_unlock(&g->lock);
+    return drains;
 }
 
 bool weir_manager_busy(struct weir_runtime *rt)
 {
     struct weir_manager *g = rt->manager;
     pthread_mutex_lock(&g->lock);
-    bool busy = g->order != NULL || g->under_way;
+    bool busy = g->serial != g->finished || g->under_way;
     pthread_mutex_unlock(&g->lock);
     return busy;
 }
