@@ -16,6 +16,7 @@ extern "C" {
 #endif
 
 struct weir_port;
+struct weir_ring_producer;
 
 /* ---- classes ---- */
 
@@ -127,7 +128,8 @@ struct weir_stage {
     struct weir_counter *drops;  /* packets, def->reasons order */
     struct weir_counter *counts; /* def->counters order; a stage may leave some to one other thread */
     struct weir_counter *class_counts; /* of class 0 in def->class_counters order, then of class 1, … */
-    char *error;                       /* in init, WEIR_STAGE_ERROR_BYTES: why it failed, cause and remedy */
+    uint32_t noted; /* workers/handover.c: what lies before it in the way out was for shards that leave */
+    char *error;    /* in init, WEIR_STAGE_ERROR_BYTES: why it failed, cause and remedy */
 };
 
 #define WEIR_STAGE_ERROR_BYTES 512
@@ -176,6 +178,10 @@ struct weir_stage_def {
      * goes there, or comes from there. NULL = it keeps nothing. */
     void (*export_shard)(struct weir_stage *, uint32_t shard);
     void (*import_shard)(struct weir_stage *, uint32_t shard);
+
+    /* The worker's ring to a thread that is no worker and writes in order what it finds there; a shard that leaves waits
+     * for it. NULL, or returns NULL = none. */
+    struct weir_ring_producer *(*way_out)(const struct weir_stage *);
 
     /* Control thread, after every worker has ended. Packets that it held go to the trash. */
     void (*fini)(struct weir_stage *);

@@ -3,6 +3,8 @@
 
 #include "workers/worker.h"
 
+#define DISK_WAITS_PER_S 4 /* a quarter of a second */
+
 /* ---- producer ---- */
 
 /* What it routed to an owner lies in the ring or, in order, in the remainder that goes there next. */
@@ -85,30 +87,49 @@ static bool past_fences(const struct weir_worker *w, uint32_t epoch)
     return true;
 }
 
-static void note(struct weir_edge *e)
+static struct weir_ring_producer *way_out(const struct weir_stage *s)
 {
-    for (uint32_t i = 0; i < e->n_outputs; i++)
-        e->outputs[i].noted = e->outputs[i].ring->tail + e->outputs[i].n;
+    return s->def->way_out != NULL ? s->def->way_out(s) : NULL;
+}
+
+/* Not the `tee`: copies never hold up the originals. */
+static void note(struct weir_worker *w, uint64_t now_tsc)
+{
+    for (uint32_t i = 0; i < w->out.n_outputs; i++)
+        w->out.outputs[i].noted = w->out.outputs[i].ring->tail + w->out.outputs[i].n;
+    for (uint32_t i = 0; i < w->n_stages; i++)
+        if (way_out(&w->stages[i]) != NULL)
+            w->stages[i].noted = way_out(&w->stages[i])->tail;
+    w->handover.noted = true;
+    w->handover.noted_tsc = now_tsc;
 }
 
 /* The next hop has taken all up to the note: what the new owner sends there comes later. */
-static bool taken(const struct weir_edge *e)
+static bool taken(const struct weir_worker *w)
 {
-    for (uint32_t i = 0; i < e->n_outputs; i++)
-        if (!weir_ring_passed(e->outputs[i].ring, e->outputs[i].noted))
+    for (uint32_t i = 0; i < w->out.n_outputs; i++)
+        if (!weir_ring_passed(w->out.outputs[i].ring, w->out.outputs[i].noted))
             return false;
     return true;
 }
 
-static void give(struct weir_worker *w)
+/* The same of files; but a disk that does not answer holds up no packet, so it is waited for only so long. */
+static bool written(const struct weir_worker *w, uint64_t now_tsc)
+{
+    if (now_tsc - w->handover.noted_tsc >= w->env.tsc_hz / DISK_WAITS_PER_S)
+        return true;
+    for (uint32_t i = 0; i < w->n_stages; i++)
+        if (way_out(&w->stages[i]) != NULL && !weir_ring_passed(way_out(&w->stages[i]), w->stages[i].noted))
+            return false;
+    return true;
+}
+
+static void give(struct weir_worker *w, uint64_t now_tsc)
 {
     struct weir_handover *h = &w->handover;
-    if (!h->noted && past_fences(w, h->move->epoch)) {
-        note(&w->out);
-        note(&w->tee);
-        h->noted = true;
-    }
-    if (!h->noted || !taken(&w->out) || !taken(&w->tee))
+    if (!h->noted && past_fences(w, h->move->epoch))
+        note(w, now_tsc);
+    if (!h->noted || !taken(w) || !written(w, now_tsc))
         return;
     tell_stages_of_all(w, &h->move->from, &h->move->to);
     weir_word_publish(&h->given, h->move->epoch);
@@ -144,7 +165,7 @@ static void take(struct weir_worker *w, uint64_t now_tsc)
 void weir_handover_step(struct weir_worker *w, uint64_t now_tsc)
 {
     if (w->handover.move->gives[w->index])
-        give(w);
+        give(w, now_tsc);
     else
         take(w, now_tsc);
 }

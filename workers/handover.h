@@ -3,7 +3,8 @@
  *
  *     manager    posts one move to the old owners, the new owners, and then to every producer of the pool
  *     producer   sets a fence on each of its rings behind all that it ever routed there, then routes anew
- *     old owner  past all fences: waits until the next hop has taken all it wrote, and gives
+ *     old owner  past all fences: waits until the next hop has taken all it wrote (copies apart; a file's writer
+ *                for a quarter of a second at most), and gives
  *     new owner  stashes what comes of the shards, in order; all given: plays the stash, and is live
  *
  * No worker both gives and takes in one move, and one move is under way in the pipeline at a time. Nobody waits in a
@@ -49,7 +50,8 @@ struct weir_handover {
     /* The worker's own. */
     const struct weir_move *move; /* in which it gives or takes, NULL = none */
     bool noted;                   /* past all fences; what the next hop must have taken is known */
-    bool plays;                   /* the stash comes before anything new */
+    uint64_t noted_tsc;
+    bool plays; /* the stash comes before anything new */
     uint32_t n_stashed, played;
     struct weir_desc *stash; /* WEIR_STASH; NULL in a pool without shards */
     uint64_t live_tsc;       /* of the last shards taken; published by `done` */

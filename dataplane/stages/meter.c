@@ -309,6 +309,12 @@ static void meter_import_shard(struct weir_stage *s, uint32_t shard)
     weir_counter_add(&s->counts[FLOWS], table->used);
 }
 
+static struct weir_ring_producer *meter_way_out(const struct weir_stage *s)
+{
+    const struct meter_worker *w = s->worker_state;
+    return w->records != NULL ? &w->records->producer : NULL;
+}
+
 /* ---- set-up ---- */
 
 static int64_t cycles(const struct weir_stage *s, uint64_t ns)
@@ -515,4 +521,5 @@ const struct weir_stage_def weir_stage_meter = {
     .trouble = meter_trouble,
     .export_shard = meter_export_shard,
     .import_shard = meter_import_shard,
+    .way_out = meter_way_out,
 };

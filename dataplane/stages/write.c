@@ -114,6 +114,11 @@ static void write_process(struct weir_stage *s, struct weir_batch *batch)
     batch->n = 0;
 }
 
+static struct weir_ring_producer *write_way_out(const struct weir_stage *s)
+{
+    return &((struct write_worker *)s->worker_state)->ring->producer;
+}
+
 /* ---- set-up ---- */
 
 static uint32_t capacity_of(const struct write_params *p)
@@ -207,6 +212,7 @@ const struct weir_stage_def weir_stage_write = {
     .holds = write_holds,
     .init = write_init,
     .process = write_process,
+    .way_out = write_way_out,
     .fini = write_fini,
     .trouble = write_trouble,
 };

@@ -438,4 +438,62 @@ TEST_F(Worker, APortThatIsClosedIsNotTouchedOnceTheWorkerHasAnswered)
     EXPECT_EQ(w->env.mute_ports, UINT64_C(1) << 3) << "but not sent to";
 }
 
+/* An old owner: `file` stands for the ring to a writer, out[1] for the pool that gets copies. */
+weir_ring *file;
+
+TEST_F(Worker, GivesOnceTheNextHopAndTheWriterHaveAllAndWaitsForNoCopy)
+{
+    weir_stage_def def = {};
+    def.process = [](weir_stage *, weir_batch *batch) {
+        EXPECT_EQ(weir_ring_append(&file->producer, batch->desc, batch->n), batch->n);
+    };
+    def.way_out = [](const weir_stage *) { return &file->producer; };
+    Owned<weir_stage> stage = zeroed<weir_stage>();
+    stage->def = &def;
+    w->stages = stage.get();
+    w->n_stages = 1;
+    w->out.n_outputs = w->tee.n_outputs = 1;
+    w->tee.outputs = outputs.get() + 1;
+    memset(route.get(), 0, sizeof(weir_route));
+    w->env.tsc_hz = 1000;
+    Owned<weir_move> move = zeroed<weir_move>();
+    weir_worker *workers[] = {w.get()};
+    move->workers = workers;
+    move->n_workers = 1;
+    move->gives[0] = true;
+    memset(&move->to, 1, sizeof move->to);
+    weir_fence fence = {};
+    inputs.get()->fence = &fence;
+    const weir_command order = {WEIR_COMMAND_MOVE, 0, 0, 0, move.get()};
+    memory.push_back(ring_memory(64, sizeof(weir_desc)));
+    file = weir_ring_init(memory.back().get(), 64, sizeof(weir_desc), 0);
+    weir_desc copy = {};
+    weir_ring_push(&out[1]->producer, &copy, 1); /* and nobody takes it */
+
+    auto gives = [&](uint32_t epoch, bool reads, uint64_t now) {
+        offer(8, 0);
+        move->epoch = epoch;
+        fence.position = in->producer.tail;
+        weir_word_publish(&fence.epoch, epoch);
+        EXPECT_TRUE(weir_worker_command(w.get(), &order));
+        for (int i = 0; i < 5; i++)
+            weir_worker_step(w.get(), now);
+        EXPECT_NE(weir_word_read(&w->handover.given), epoch) << "the next hop lags";
+        fetch(0, 8, next - 8);
+        weir_ring_settle(&out[0]->consumer);
+        for (int i = 0; i < 5; i++)
+            weir_worker_step(w.get(), now);
+        EXPECT_NE(weir_word_read(&w->handover.given), epoch) << "the writer lags";
+        weir_desc got[64];
+        if (reads) {
+            weir_ring_pop(&file->consumer, got, 64);
+            weir_ring_settle(&file->consumer);
+        }
+        weir_worker_step(w.get(), reads ? now : now + 1000);
+        return weir_word_read(&w->handover.given) == epoch;
+    };
+    EXPECT_TRUE(gives(1, true, 1));
+    EXPECT_TRUE(gives(2, false, 2)) << "a disk that does not answer holds up no move";
+}
+
 } // namespace
