@@ -170,17 +170,40 @@ void weir_handover_step(struct weir_worker *w, uint64_t now_tsc)
         take(w, now_tsc);
 }
 
+static inline bool comes(const struct weir_worker *w, const struct weir_desc *d)
+{
+    const struct weir_move *m = w->handover.move;
+    return weir_route_worker(&m->to, d->hash) == w->index && weir_route_worker(&m->from, d->hash) != w->index;
+}
+
+uint32_t weir_handover_receive(struct weir_worker *w)
+{
+    for (uint32_t i = 0; i < w->n_inputs; i++) {
+        struct weir_ring_consumer *ring = w->inputs[i].ring;
+        uint32_t room = WEIR_STASH - w->handover.n_stashed, n = 0, ready;
+        const struct weir_desc *d = weir_ring_peek(ring, WEIR_BATCH, &ready);
+        for (; n < ready && (!comes(w, &d[n]) || room > 0); n++) {
+            room -= comes(w, &d[n]);
+            w->batch.desc[n] = d[n];
+        }
+        weir_ring_release(ring, n);
+        weir_ring_settle(ring);
+        if (n != 0) {
+            weir_counter_add(&w->received, n);
+            return n;
+        }
+    }
+    return 0;
+}
+
 void weir_handover_stash(struct weir_worker *w)
 {
     struct weir_handover *h = &w->handover;
-    const struct weir_move *m = h->move;
     struct weir_batch *batch = &w->batch;
     uint32_t stays = 0;
     for (uint32_t i = 0; i < batch->n; i++) {
         const struct weir_desc *d = &batch->desc[i];
-        bool comes = weir_route_worker(&m->to, d->hash) == w->index &&
-                     weir_route_worker(&m->from, d->hash) != w->index;
-        struct weir_desc *to = comes ? &h->stash[h->n_stashed++] : &batch->desc[stays++];
+        struct weir_desc *to = comes(w, d) ? &h->stash[h->n_stashed++] : &batch->desc[stays++];
         *to = *d;
     }
     batch->n = stays;

@@ -26,7 +26,8 @@ extern "C" {
 
 struct weir_worker;
 
-/* Packets that a new owner keeps at most; then it stops receiving, and its inboxes do what they do when full. */
+/* Packets that a new owner keeps at most; then it takes no more of the shards that come, nor what lies behind them in a
+ * ring, and its inboxes do what they do when full. */
 #define WEIR_STASH 1024
 
 /* Read only while it is under way. */
@@ -67,6 +68,9 @@ struct weir_handover {
 void weir_handover_begin(struct weir_worker *, const struct weir_move *);
 /* The start of a step: whatever was received is handed over. */
 void weir_handover_step(struct weir_worker *, uint64_t now_tsc);
+/* In place of the usual receive, where the stash may not have room for a batch: up to the first packet that would not
+ * fit. Returns how many are in the batch. */
+uint32_t weir_handover_receive(struct weir_worker *);
 /* Just received: packets of shards that are not this worker's yet go from the batch to the stash. */
 void weir_handover_stash(struct weir_worker *);
 /* The next batch of the stash; its size. */

@@ -110,6 +110,16 @@ static inline uint32_t receive(struct weir_worker *w)
     return 0;
 }
 
+/* During a move: the stash comes before anything new, and has a bound. */
+static uint32_t receive_slow(struct weir_worker *w)
+{
+    struct weir_handover *h = &w->handover;
+    if (h->plays)
+        return weir_handover_play(w);
+    bool room = !h->move->takes[w->index] || weir_handover_has_room(h, WEIR_BATCH);
+    return room ? receive(w) : weir_handover_receive(w);
+}
+
 static inline void process(struct weir_worker *w)
 {
     struct weir_batch *batch = &w->batch;
@@ -207,10 +217,8 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
     if (__builtin_expect(w->discarding, 0))
         return discard_slow(w);
     bool room = flush(w);
-    if (__builtin_expect(h->move != NULL, 0)) {
+    if (__builtin_expect(h->move != NULL, 0))
         weir_handover_step(w, now_tsc);
-        room &= h->plays || weir_handover_has_room(h, WEIR_BATCH);
-    }
     if (!room) {
         serve(w);
         publish(w);
@@ -219,7 +227,7 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
         return WEIR_STEP_BLOCKED;
     }
     w->batch.now_tsc = now_tsc;
-    w->batch.n = __builtin_expect(h->plays, 0) ? weir_handover_play(w) : receive(w);
+    w->batch.n = __builtin_expect(h->move != NULL, 0) ? receive_slow(w) : receive(w);
     bool full = w->batch.n == WEIR_BATCH;
     serve(w);
     if (w->batch.n == 0) {
