@@ -65,9 +65,10 @@ static json_t *ports(const struct weir_runtime *rt)
     for (uint32_t p = 0; p < rt->n_ports; p++) {
         const struct weir_device *d = &rt->topology->devices[p];
         json_array_append_new(list,
-            json_pack("{s:s,s:s,s:o,s:o,s:b,s:b,s:o}", "name", rt->ports[p].name, "kind",
+            json_pack("{s:s,s:s,s:o,s:o,s:b,s:b,s:o,s:o}", "name", rt->ports[p].name, "kind",
                 rt->ports[p].def->kind, "device", text_or_null(d->name), "address", text_or_null(d->address),
-                "found", d->found, "placed", d->placed, "node", node_or_null(d->node)));
+                "found", d->found, "placed", d->placed, "node", node_or_null(d->node), "queues",
+                rt->ports[p].queues != 0 ? json_integer(rt->ports[p].queues) : json_null()));
     }
     return list;
 }

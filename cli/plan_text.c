@@ -240,6 +240,8 @@ static void write_ports(FILE *to, const struct weir_runtime *rt)
             fprintf(to, " %s: node %d", d->name, d->node);
         else
             fprintf(to, " %s: a node whose memory may not be used", d->name);
+        if (rt->ports[p].queues != 0)
+            fprintf(to, "; %u receive queue%s", rt->ports[p].queues, plural(rt->ports[p].queues));
         fputc('\n', to);
     }
 }

@@ -129,6 +129,7 @@ static const struct weir_key_table *port_kinds(void)
             .check = d->check,
             .receive_only = !d->can_transmit,
             .has_link = d->set_link != NULL,
+            .rss = d->rss,
             .instead = d->instead};
     }
     add_later(to, n, later_ports);

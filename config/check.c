@@ -112,6 +112,18 @@ static bool order_is_nothing_to(const struct weir_config_pool *pool)
     return last->table->terminal && order_needed(last, &could) == NULL && could != NULL;
 }
 
+/* Its ports can each be told to have a queue for each worker. `written`: and they are. */
+static bool can_poll_by_queue(const struct weir_draft *d, const struct weir_config_pool *pool, bool written)
+{
+    bool can = pool->fed_by_ports && pool->workers > 1;
+    for (uint32_t k = 0; can && k < pool->n_from; k++) {
+        const struct weir_config_port *port = &d->config->ports[pool->from[k]];
+        can = port->kind != NULL && port->kind->rss &&
+              (!written || port->keys[WEIR_PORT_QUEUES].number == pool->workers);
+    }
+    return can;
+}
+
 static void check_workers(const struct weir_draft *d, uint32_t i)
 {
     const struct weir_config_pool *pool = pool_at(d, i);
@@ -125,11 +137,13 @@ static void check_workers(const struct weir_draft *d, uint32_t i)
             "pool `%s` is elastic without shards that could move between its workers; write `workers: %u`%s",
             pool->name, pool->workers, pool->fed_by_ports ? "" : ", or `shard-by: flow`");
     if (pool->fed_by_ports) {
-        if (pool->workers > pool->n_from)
+        if (pool->workers > pool->n_from && !pool->by_queue)
             weir_complain(d->complaints, v->place,
                 "pool `%s` has %u workers for %u port%s, and a port is polled by one; allowed: 1 .. %u; put "
-                "the work in a second pool with `shard-by: flow` and more workers",
-                pool->name, pool->workers, pool->n_from, pool->n_from == 1 ? "" : "s", pool->n_from);
+                "the work in a second pool with `shard-by: flow` and more workers%s",
+                pool->name, pool->workers, pool->n_from, pool->n_from == 1 ? "" : "s", pool->n_from,
+                can_poll_by_queue(d, pool, false) ? ", or write as many `queues` at each port, if it has RSS"
+                                                  : "");
         return;
     }
     const struct weir_value *shard_by = &draft->values[WEIR_POOL_SHARD_BY];
@@ -177,7 +191,13 @@ static void check_stages(const struct weir_draft *d, uint32_t i)
                 s->table->name, pool->name, pool->workers,
                 pool->fed_by_ports ? "put it in a pool behind, with" : "write");
         const struct weir_key_row *row;
-        if (pool->workers > 1 && class_needed(s, &row) != NULL && row->by_class != NULL)
+        bool by_class = class_needed(s, &row) != NULL && row->by_class != NULL;
+        if (s->table->ports_only && pool->by_queue && !by_class)
+            weir_complain(d->complaints, s->place,
+                "`%s` holds a port to one limit, and the %u workers of pool `%s` share each port; write "
+                "`workers: 1`",
+                s->table->name, pool->workers, pool->name);
+        if (pool->workers > 1 && by_class)
             weir_complain(d->complaints, s->place,
                 "`%s: %s` holds a class to one limit, and pool `%s` has %u workers; write `workers: 1`",
                 row->key, row->by_class, pool->name, pool->workers);
@@ -296,9 +316,11 @@ static void check_links(const struct weir_draft *d)
     const struct weir_config_port *ports = d->config->ports;
     for (uint32_t p = 0; p < d->config->n_ports; p++) {
         const struct weir_config_port *leader = ports[p].follows < 0 ? NULL : &ports[ports[p].follows];
-        if (ports[p].kind != NULL && !ports[p].kind->has_link && ports[p].keys[WEIR_PORT_MTU].set)
-            weir_complain(d->complaints, ports[p].keys[WEIR_PORT_MTU].place,
-                "a `%s` has no MTU; remove `mtu` from port `%s`", ports[p].kind->name, ports[p].name);
+        for (size_t k = WEIR_PORT_MTU; k < WEIR_PORT_KEYS && ports[p].kind != NULL; k++)
+            if (!ports[p].kind->has_link && ports[p].keys[k].set)
+                weir_complain(d->complaints, ports[p].keys[k].place,
+                    "a `%s` has no %s; remove `%s` from port `%s`", ports[p].kind->name,
+                    k == WEIR_PORT_MTU ? "MTU" : "queues", weir_port_rows[k].key, ports[p].name);
         if (leader == NULL || leader->kind == NULL || ports[p].kind == NULL)
             continue;
         struct weir_place place = ports[p].keys[WEIR_PORT_LINK_FOLLOWS].place;
@@ -597,6 +619,7 @@ void weir_check(struct weir_draft *d)
     uint32_t n = d->config->n_pools;
     for (uint32_t i = 0; i < n; i++) {
         check_depth(d, i);
+        pool_at(d, i)->by_queue = d->pools[i].from_known && can_poll_by_queue(d, pool_at(d, i), true);
         check_stages(d, i);
         if (d->pools[i].from_known) {
             check_inbox(d, i);

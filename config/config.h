@@ -63,8 +63,9 @@ struct weir_key_table {
     bool string;                                      /* port kinds only: the value is one string, no map */
     bool (*check)(const char *text, FILE *complaint); /* of that string; NULL = any may be right */
     bool receive_only;                                /* port kinds only: no stage can transmit to it */
-    bool has_link;                                    /* port kinds only: may be up or down */
-    const char *instead;                              /* of a stage that would; NULL = nothing comes near */
+    bool has_link;                                    /* port kinds only: a device; may be up or down */
+    bool rss;            /* port kinds only: may have symmetric RSS, both directions of a flow on one queue */
+    const char *instead; /* of a stage that would; NULL = nothing comes near */
 };
 
 struct weir_vocabulary {
@@ -139,6 +140,7 @@ struct weir_config_pool {
     uint32_t n_from;
     int32_t tee;                 /* pool that gets copies, -1 = none; it names this one in its `from` */
     uint64_t reach;              /* ports whose packets come here, a bit each */
+    bool by_queue;               /* each worker polls one queue of each port; else each port has one worker */
     enum weir_shard_by shard_by; /* fed by pools only */
     enum weir_on_full on_full;
     uint32_t depth;   /* packets a ring of the inbox holds; power of two */

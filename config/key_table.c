@@ -101,8 +101,14 @@ const struct weir_key_row weir_port_rows[] = {
         .max = 16000,
         .help = "Largest payload of a frame. Not written: what an interface has at start; of other devices "
                 "1500."},
+    [WEIR_PORT_QUEUES] = {.key = "queues",
+        .type = WEIR_TYPE_COUNT,
+        .optional = true,
+        .min = 1,
+        .max = WEIR_PORTS_LIMIT,
+        .help = "Receive queues. A pool of as many workers polls one with each, if all its ports have as "
+                "many, by symmetric RSS. Not written: all of an interface, or of a `vdev` on one; else one."},
     {.key = "side", .type = WEIR_TYPE_WORD, .help = "inside or outside.", .not_yet = later},
-    {.key = "queues", .type = WEIR_TYPE_COUNT, .help = "Receive queues.", .not_yet = later},
     {.key = NULL},
 };
 

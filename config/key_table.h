@@ -36,7 +36,7 @@ enum weir_top_key {
     WEIR_TOP_STOP_AFTER,
     WEIR_TOP_KEYS
 };
-enum weir_port_key { WEIR_PORT_LINK_FOLLOWS, WEIR_PORT_MTU, WEIR_PORT_KEYS };
+enum weir_port_key { WEIR_PORT_LINK_FOLLOWS, WEIR_PORT_MTU, WEIR_PORT_QUEUES, WEIR_PORT_KEYS };
 enum weir_pool_key {
     WEIR_POOL_FROM,
     WEIR_POOL_STAGES,

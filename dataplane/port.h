@@ -45,6 +45,8 @@ struct weir_port {
     const char *name;
     uint16_t index;
     uint16_t rx_queues, tx_queues; /* set before open */
+    uint16_t queues;               /* of receive, as written; 0 = not */
+    bool shared;                   /* each of them has another worker: a flow must keep to one */
     struct rte_mempool *mempool;   /* packets come from here */
     uint32_t mtu;                  /* written in the configuration, or of the interface; 0 = unknown */
     uint32_t mbuf_room;            /* bytes of one segment of the mempool */
@@ -77,6 +79,7 @@ struct weir_port_def {
     const struct weir_param *params; /* where the port's value is a map; NULL = the value is one string */
     size_t params_size;
     bool can_transmit;
+    bool rss;            /* may have symmetric RSS, which open asks for where there are several `queues` */
     const char *instead; /* of transmitting, where it cannot: said to who tries; NULL = nothing comes near */
 
     /* Of a string, what needs no machine to be seen. False with cause and remedy written; open says the same. Any
@@ -105,8 +108,9 @@ struct weir_port_def {
     bool (*ended)(const struct weir_port *, uint16_t queue);
     /* Owner of the queue. Takes the first k frames and returns k; the caller keeps the rest. */
     uint32_t (*transmit)(struct weir_port *, uint16_t queue, struct rte_mbuf **, uint32_t n);
-    /* mbufs that the driver holds while it runs (rx and tx descriptors); part of the plan. */
-    uint32_t (*mbufs)(const void *params);
+    /* mbufs that the driver holds while it runs (rx and tx descriptors), with so many queues as are written; part of
+     * the plan. */
+    uint32_t (*mbufs)(const void *params, uint32_t queues);
     /* Transmit queues that it has, whose packets may be `mbuf_room` bytes; 0, or NULL = it can be told only by open. */
     uint32_t (*tx_queues)(const void *params, uint32_t mbuf_room);
     /* The device of the machine behind it: where its packets come to memory. NULL = there is none. */

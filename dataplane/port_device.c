@@ -38,6 +38,7 @@
 #define AF_PACKET_AROUND (AF_PACKET_RX_OVERHEAD + FRAME_OVERHEAD + WEIR_VLAN_BYTES) /* an MTU, in a slot */
 static_assert(AF_PACKET_AROUND == WEIR_MTU_AROUND, "one slot of AF_PACKET is one buffer");
 #define LOOKS_WITHOUT 10 /* for two to agree, before the caller calls again */
+#define RSS_KEY_BYTES 40 /* where the driver does not say */
 #define MBUFS_MAX (RX_DESCRIPTORS + TX_DESCRIPTORS)
 
 /* What is known of drivers that does not come from their API. */
@@ -71,7 +72,9 @@ struct device {
     unsigned index;           /* its index: a new one of the same name has another */
     bool was_promiscuous;     /* before we came */
     bool calls;
-    uint32_t looks_without; /* a peer, in a row */
+    uint32_t looks_without;      /* a peer, in a row */
+    struct rte_eth_rss_conf rss; /* as it must be, if the card spreads frames over several queues */
+    uint8_t key[UINT8_MAX];      /* of that */
 };
 
 /* ---- receive and transmit ---- */
@@ -400,6 +403,34 @@ static void limit_frames(struct weir_port *port, const char *device, const struc
         port->max_frame = room - WEIR_VLAN_BYTES;
 }
 
+/* Several queues, which the card fills: by a hash that is the same for both directions of a flow. A Toeplitz key of 16
+ * bits over and over gives that; only what the driver says it has in effect counts. */
+static bool wants_rss(const struct weir_port *port, const struct device *d)
+{
+    return port->queues > 1 && !d->driver->spreads;
+}
+
+/* Set and read back while the device runs: many drivers touch their registers no earlier. */
+static int check_rss(struct weir_port *port, struct device *d)
+{
+    uint8_t key[UINT8_MAX] = {0};
+    const uint8_t *end = key + d->rss.rss_key_len - 2;
+    struct rte_eth_rss_conf now = {.rss_key = key, .rss_key_len = d->rss.rss_key_len};
+    int result = rte_eth_dev_rss_hash_update(d->id, &d->rss);
+    if (result == 0)
+        result = rte_eth_dev_rss_hash_conf_get(d->id, &now);
+    if (result == 0 && now.rss_hf != 0 && now.rss_hf == d->rss.rss_hf &&
+        memcmp(key, d->key, d->rss.rss_key_len) == 0)
+        return 0;
+    snprintf(port->error, sizeof port->error,
+        "%u receive queues need symmetric RSS, packet types %#lx with key 6d5a…6d5a; its driver answers "
+        "`%s`, "
+        "%#lx, %02x%02x…%02x%02x; write `queues: 1`, and more workers in a second pool with `shard-by: flow`",
+        port->queues, (unsigned long)d->rss.rss_hf, strerror(-result), (unsigned long)now.rss_hf, key[0],
+        key[1], end[0], end[1]);
+    return -ENOTSUP;
+}
+
 static int configure(struct weir_port *port, const char *device, struct device *d)
 {
     struct rte_eth_dev_info about;
@@ -413,6 +444,21 @@ static int configure(struct weir_port *port, const char *device, struct device *
             "transmit from a pool of fewer workers%s",
             device, about.max_tx_queues, about.max_tx_queues == 1 ? "" : "s", port->tx_queues,
             d->driver->spreads ? ", or give the device more with qpairs=" : "");
+        return -EINVAL;
+    }
+    /* AF_PACKET polls all queues of an interface through one. */
+    uint32_t has = port->def == &weir_port_interface ? queues_of(d->interface) : about.max_rx_queues;
+    if (port->queues > has || (d->driver->spreads && port->queues != 0 && port->queues < has)) {
+        snprintf(port->error, sizeof port->error,
+            "device %s has %u receive queue%s, and not %u; write `queues: %u`", device, has,
+            has == 1 ? "" : "s", port->queues, has);
+        return -EINVAL;
+    }
+    if (d->driver->spreads && port->shared) {
+        snprintf(port->error, sizeof port->error,
+            "device %s: the kernel spreads its frames, and may part the two directions of a flow; write "
+            "`workers: 1`, which polls all its queues",
+            device);
         return -EINVAL;
     }
     if (d->driver->spreads && port->closed && port->rx_queues != about.max_rx_queues) {
@@ -435,6 +481,15 @@ static int configure(struct weir_port *port, const char *device, struct device *
     struct rte_eth_conf conf = {0};
     if (d->interface[0] == '\0' && port->mtu != 0)
         conf.rxmode.mtu = port->mtu;
+    if (wants_rss(port, d)) {
+        d->rss.rss_key_len = about.hash_key_size != 0 ? about.hash_key_size : RSS_KEY_BYTES;
+        d->rss.rss_hf = (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP) & about.flow_type_rss_offloads;
+        for (int i = 0; i < d->rss.rss_key_len; i++)
+            d->key[i] = i % 2 == 0 ? 0x6d : 0x5a;
+        d->rss.rss_key = d->key;
+        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+        conf.rx_adv_conf.rss_conf = d->rss;
+    }
     result = rte_eth_dev_configure(d->id, port->rx_queues, port->tx_queues, &conf);
     if (result != 0)
         return refuse(port, result, device, "refuses its queues");
@@ -598,6 +653,11 @@ static int start(struct weir_port *port, uint64_t now_tsc)
     }
     if (result != 0)
         return refuse(port, result, d->driver->prefix, "cannot start");
+    result = wants_rss(port, d) ? check_rss(port, d) : 0;
+    if (result != 0) {
+        rte_eth_dev_stop(d->id);
+        return result;
+    }
     if (rte_eth_promiscuous_enable(d->id) != 0)
         snprintf(port->warning, sizeof port->warning,
             "%s: cannot be made promiscuous; frames to others are not seen", port->name);
@@ -694,9 +754,9 @@ static uint32_t mtu_now(const void *given)
 }
 
 /* Twice: what AF_XDP keeps when the interface goes is not there when it comes back. */
-static uint32_t mbufs_of_interface(const void *name)
+static uint32_t mbufs_of_interface(const void *name, uint32_t queues)
 {
-    return 2 * MBUFS_MAX * queues_of(name);
+    return 2 * MBUFS_MAX * RTE_MAX(queues, queues_of(name)); /* it may come with more than it has now */
 }
 
 static uint32_t tx_queues_of_interface(const void *name, uint32_t mbuf_room)
@@ -717,10 +777,10 @@ static uint32_t tx_queues_written(const void *device, uint32_t mbuf_room)
     return (uint32_t)(n == 0 ? 1 : n < WEIR_PORTS_MAX ? n : WEIR_PORTS_MAX);
 }
 
-static uint32_t mbufs_held(const void *device)
+static uint32_t mbufs_held(const void *device, uint32_t queues)
 {
-    uint32_t queues = tx_queues_written(device, 0);
-    return MBUFS_MAX * (queues == 0 ? 1 : queues);
+    queues = RTE_MAX(queues, tx_queues_written(device, 0));
+    return MBUFS_MAX * RTE_MAX(queues, 1u);
 }
 
 #define ON_A_DEVICE                                                                                          \
@@ -733,6 +793,7 @@ const struct weir_port_def weir_port_vdev = {
     .check = check_device,
     .open = open_device,
     .mbufs = mbufs_held,
+    .rss = true,
     .tx_queues = tx_queues_written,
     .device = behind,
     ON_A_DEVICE,
@@ -744,6 +805,7 @@ const struct weir_port_def weir_port_pci = {
     .check = check_address,
     .open = open_pci,
     .mbufs = mbufs_held,
+    .rss = true,
     .device = itself,
     ON_A_DEVICE,
 };

@@ -242,7 +242,7 @@ static void stats(struct weir_port *port, struct weir_port_stats *s)
 }
 
 /* A chain of the longest frame must fit the pool beside everything else, or the port would wait for ever. */
-static uint32_t mbufs_held(const void *)
+static uint32_t mbufs_held(const void *, uint32_t)
 {
     return SEGMENTS_MAX;
 }

@@ -275,7 +275,7 @@ static void stats(struct weir_port *port, struct weir_port_stats *s)
         .offered = weir_counter_read(&count->offered)};
 }
 
-static uint32_t mbufs_held(const void *)
+static uint32_t mbufs_held(const void *, uint32_t)
 {
     return 0;
 }

@@ -163,11 +163,12 @@ static json_t *port_tree(const struct weir_snapshot *s)
 {
     json_t *list = json_array();
     for (const struct weir_snapshot_port *p = s->ports; p < s->ports + s->n_ports; p++)
-        json_array_append_new(list,
-            json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "name", p->name, "kind",
-                p->kind, "condition", p->condition, "reopened", p->reopened, "received", p->received,
-                "received_bytes", p->received_bytes, "sent", p->sent, "sent_bytes", p->sent_bytes,
-                "tx_errors", p->tx_errors, "missed", known(p->missed), "offered", known(p->offered)));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "name", p->name,
+                      "kind", p->kind, "condition", p->condition, "reopened", p->reopened, "queues",
+                      p->queues, "received", p->received, "received_bytes", p->received_bytes, "sent",
+                      p->sent, "sent_bytes", p->sent_bytes, "tx_errors", p->tx_errors, "missed",
+                      known(p->missed), "offered", known(p->offered)));
     return list;
 }
 
@@ -348,8 +349,8 @@ static void print_table(const json_t *rows, const struct column *columns, FILE *
 }
 
 static const struct column port_columns[] = {{"port", "name"}, {"kind", "kind"}, {"link", "condition"},
-    {"received", "received"}, {"sent", "sent"}, {"send errors", "tx_errors"}, {"missed", "missed"},
-    {NULL, NULL}};
+    {"queues", "queues"}, {"received", "received"}, {"sent", "sent"}, {"send errors", "tx_errors"},
+    {"missed", "missed"}, {NULL, NULL}};
 static const struct column stage_columns[] = {
     {"pool", "pool"}, {"stage", "stage"}, {"in", "in"}, {"out", "out"}, {NULL, NULL}};
 static const struct column ring_columns[] = {{"from pool", "from"}, {"to pool", "to"}, {"rings", "rings"},

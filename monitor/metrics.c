@@ -271,6 +271,7 @@ static const struct metric metrics[] = {
 
     {"weir_port_up", GAUGE, PORT(up), "1 while the port's link is up; 0 while it is down or its device is gone."},
     {"weir_port_reopened_total", COUNTER, PORT(reopened), "Times that the port's device was gone and came back."},
+    {"weir_port_queues", GAUGE, PORT(queues), "Receive queues of the port that are polled."},
     {"weir_port_received_packets_total", COUNTER, PORT(received),
         "Packets that the port handed to the pipeline."},
     {"weir_port_received_bytes_total", COUNTER, PORT(received_bytes), "Their layer-2 bytes without the FCS."},

@@ -111,7 +111,9 @@ static bool new_ports(struct weir_runtime *rt)
         port->def = port_kind(from->kind->name);
         port->name = from->name;
         port->index = (uint16_t)i;
-        port->rx_queues = port->tx_queues = 1;
+        port->queues = (uint16_t)from->keys[WEIR_PORT_QUEUES].number;
+        port->rx_queues = port->queues != 0 ? port->queues : 1;
+        port->tx_queues = 1;
         port->seed = config->seed;
         rt->port_list[i] = port;
         rt->port_params[i] = from->kind->string ? strdup(from->text)
@@ -169,6 +171,8 @@ static bool new_pools(struct weir_runtime *rt)
         weir_route_spread(&pool->owners, pool->n_active);
         pool->first_worker = rt->n_workers;
         rt->n_workers += pool->n_workers;
+        for (uint32_t k = 0; pool->config->by_queue && k < pool->config->n_from; k++)
+            rt->ports[pool->config->from[k]].shared = true;
         pool->stages = calloc(pool->config->n_stages + 1, sizeof *pool->stages);
         if (pool->stages == NULL)
             return false;
@@ -306,6 +310,7 @@ static bool new_plan(struct weir_runtime *rt)
             .feeds = pool->feeds,
             .polled = pool->config->fed_by_ports ? pool->config->from : NULL,
             .n_polled = pool->config->n_from,
+            .by_queue = pool->config->by_queue,
             .ports = ports_seen(rt, pools, p)};
     }
     rt->plan = pools == NULL ? NULL : weir_plan_new(rt->topology, pools, rt->n_pools);
@@ -454,15 +459,16 @@ static bool build_inputs_from_ports(struct weir_runtime *rt, const struct weir_p
     for (uint32_t i = 0; i < pool->n_workers; i++) {
         struct weir_worker *w = rt->workers[pool->first_worker + i];
         uint32_t queues = 0;
-        for (uint32_t k = i; k < pool->config->n_from; k += pool->n_workers)
+        for (uint32_t k = 0; k < pool->config->n_from; k++)
             queues += rt->ports[pool->config->from[k]].rx_queues;
         w->inputs = allocate(queues * sizeof *w->inputs, rt->plan->workers[pool->first_worker + i].node);
         if (w->inputs == NULL)
             return false;
-        for (uint32_t k = i; k < pool->config->n_from; k += pool->n_workers) {
+        for (uint32_t k = 0; k < pool->config->n_from; k++) {
             struct weir_port *port = &rt->ports[pool->config->from[k]];
             for (uint16_t q = 0; q < port->rx_queues; q++)
-                w->inputs[w->n_inputs++] = (struct weir_input){.port = port, .queue = q};
+                if ((pool->config->by_queue ? q : k % pool->n_workers) == i)
+                    w->inputs[w->n_inputs++] = (struct weir_input){.port = port, .queue = q};
         }
     }
     return true;

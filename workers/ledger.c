@@ -135,6 +135,7 @@ static void take_port(const struct weir_runtime *rt, uint32_t i, struct weir_sna
         .condition = conditions[port->condition],
         .up = port->condition == WEIR_PORT_UP,
         .reopened = port->reopened,
+        .queues = port->rx_queues,
         .note = port->note[0] != '\0' ? port->note : NULL,
         .received = stats.received,
         .received_bytes = stats.received_bytes,

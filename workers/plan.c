@@ -44,8 +44,9 @@ static uint64_t ports_of(const struct weir_plan *plan, const struct weir_plan_wo
 {
     const struct weir_plan_pool *pool = &plan->pools[w->pool];
     uint64_t ports = 0;
-    for (uint32_t k = w->index; pool->polled != NULL && k < pool->n_polled; k += pool->n_workers)
-        ports |= UINT64_C(1) << pool->polled[k];
+    for (uint32_t k = 0; pool->polled != NULL && k < pool->n_polled; k++)
+        if (pool->by_queue || k % pool->n_workers == w->index)
+            ports |= UINT64_C(1) << pool->polled[k];
     return pool->polled != NULL ? ports : pool->ports;
 }
 
@@ -387,7 +388,7 @@ void weir_plan_memory(struct weir_plan *plan, const struct weir_runtime *rt)
     need(plan, plan->mbuf_node, MEMORY_SPARE);
     for (uint32_t p = 0; p < rt->n_ports; p++) {
         const struct weir_port *port = &rt->ports[p];
-        mbufs += port->def->mbufs(rt->port_params[p]);
+        mbufs += port->def->mbufs(rt->port_params[p], port->queues);
         need(plan, plan->mbuf_node, port->stamped_flows * sizeof(uint64_t));
     }
     for (uint32_t p = 0; p < rt->n_pools; p++) {

@@ -28,6 +28,7 @@ struct weir_plan_pool {
     weir_pool_set feeds;    /* pools, a bit each */
     const uint32_t *polled; /* ports, dealt to the workers in turn; NULL = fed by pools */
     uint32_t n_polled;
+    bool by_queue;  /* not dealt: each worker polls a queue of each */
     uint64_t ports; /* whose packets come here or leave from here, a bit each; devices of the topology */
 };
 

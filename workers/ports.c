@@ -214,7 +214,7 @@ void weir_ports_start(struct weir_runtime *rt)
         struct weir_port *port = &rt->ports[p];
         struct weir_port_watch *watch = &rt->watches[p];
         watch->since_tsc = rt->start_tsc;
-        watch->takes = port->closed ? port->def->mbufs(rt->port_params[p]) : port->taken;
+        watch->takes = port->closed ? port->def->mbufs(rt->port_params[p], port->queues) : port->taken;
         if (port->def->condition == NULL || port->closed)
             continue;
         port->condition = port->def->condition(port);

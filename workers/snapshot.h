@@ -27,6 +27,7 @@ struct weir_snapshot_port {
     const char *condition;             /* `up`, `down`, `gone` */
     uint64_t up;                       /* 1 = up */
     uint64_t reopened;                 /* times that its device came back */
+    uint64_t queues;                   /* of receive */
     uint64_t received, received_bytes; /* handed to the pipeline: the ledger's `in` */
     uint64_t sent;                     /* frames the driver took minus tx_errors */
     uint64_t sent_bytes; /* of the frames the driver took: it does not say how long the errors were */

@@ -39,6 +39,22 @@ TEST(Check, ToTransmitThroughAPortIsToUseIt)
     EXPECT_EQ(errors(on_ab("  p: {from: [a], stages: [{transmit: {a: b}}]}\n")), "");
 }
 
+TEST(Check, WorkersPollAQueueEachWhereEveryPortHasOneForThem)
+{
+    auto pool = [](const std::string &a, const std::string &b) {
+        return test::load("version: 1\nports: {a: {vdev: x" + a + "}, b: {" + b + "}}\npools:\n" +
+                          "  p: {from: [a, b], workers: 2, stages: [validate, sink]}\n");
+    };
+    Loaded l = pool(", queues: 2", "vdev: y, queues: 2");
+    ASSERT_EQ(l.errors, "");
+    EXPECT_TRUE(l.config->pools[0].by_queue);
+    for (const Loaded &dealt : {pool("", "vdev: y"), pool(", queues: 2", "vdev: y"),
+             pool(", queues: 2", "interface: y, queues: 2"), pool(", queues: 4", "vdev: y, queues: 4")}) {
+        ASSERT_EQ(dealt.errors, "") << "a port each";
+        EXPECT_FALSE(dealt.config->pools[0].by_queue);
+    }
+}
+
 TEST(Check, CopiesGoBesideWhatAPoolFeedsOrInItsPlace)
 {
     const char *copy = "  copy: {from: [in], shard-by: flow, on-full: drop, stages: [meter, sink]}\n";

@@ -62,6 +62,14 @@ std::string on_ab_keys(const std::string &a)
     return "version: 1\nports: {a: " + a + ", b: {vdev: y}}\npools:\n  p: {from: [a, b], stages: [sink]}\n";
 }
 
+/* A pool of three workers on port `a` and what else is written, in line 4. */
+std::string three(const std::string &ports, const std::string &from, const std::string &stages,
+    const std::string &workers = "3")
+{
+    return "version: 1\nports: {a: " + ports + "}\npools:\n  p: {from: [" + from + "], workers: " + workers +
+           ", stages: [" + stages + "]}\n";
+}
+
 /* A pool `p` behind `in`, in line 5, and what follows. */
 std::string inbox(const std::string &rest)
 {
@@ -255,7 +263,7 @@ const Mistake mistakes[] = {
         "ports: {a: &a {vdev: x}, b: {<<: *a}}\n"
         "pools: {p: {from: [a, b], stages: [sink]}}\n",
         "t.yaml:2:30: unknown key `<<` in port `b`; allowed: generator, file, vdev, interface, link-follows, "
-        "mtu\n"},
+        "mtu, queues\n"},
     {"AKeyThatIsAList", small("[a, b]: 1\n"), "t.yaml:5:1: a key must be a single word\n"},
     {"FlowNestingTooDeep", "version: " + std::string(100000, '['),
         "t.yaml:1:41: nested too deep; allowed: up to 32 levels\n"},
@@ -284,7 +292,7 @@ const Mistake mistakes[] = {
         "ports, classes, pools, exports, listen, control, log, drain-timeout, stop-after\n"},
     {"AnUnknownKeyOfAPort", port("{vdev: x, speed: 5}"),
         "t.yaml:2:22: unknown key `speed` in port `a`; allowed: generator, file, vdev, interface, "
-        "link-follows, mtu\n"},
+        "link-follows, mtu, queues\n"},
     {"AnUnknownKeyOfAPortKind", generator("{flow: 5}"),
         "t.yaml:2:27: unknown key `flow` in generator; allowed: flows, size, rate, count, queue; did you "
         "mean `flows`?\n"},
@@ -355,6 +363,10 @@ const Mistake mistakes[] = {
         "t.yaml:2:33: a `generator` has no MTU; remove `mtu` from port `a`\n"},
     {"AnMtuThatNobodyHas", on_ab_keys("{vdev: x, mtu: 64k}"),
         "t.yaml:2:27: mtu `64k` is out of range; allowed: 68 .. 16k\n"},
+    {"QueuesWithoutADevice", on_ab_keys("{generator: {}, queues: 2}"),
+        "t.yaml:2:36: a `generator` has no queues; remove `queues` from port `a`\n"},
+    {"QueuesThatNobodyHas", on_ab_keys("{vdev: x, queues: 65}"),
+        "t.yaml:2:30: queues `65` is out of range; allowed: 1 .. 64\n"},
     {"ALinkThatFollowsNobody", on_ab_keys("{vdev: x, link-follows: c}"),
         "t.yaml:2:36: no port is named `c`; allowed: a, b\n"},
     {"ALinkThatFollowsItself", on_ab_keys("{vdev: x, link-follows: a}"),
@@ -536,12 +548,13 @@ const Mistake mistakes[] = {
         "t.yaml:2:33: port `a` is a `file` already; allowed: one kind\n"},
     {"APortOfAnUnknownKind", port("{genrator: {}}"),
         "t.yaml:2:13: unknown key `genrator` in port `a`; allowed: generator, file, vdev, interface, "
-        "link-follows, mtu; "
+        "link-follows, mtu, queues; "
         "did "
         "you mean "
         "`generator`?\n"},
     {"APortThatIsAWord", port("net_null0"),
-        "t.yaml:2:12: port `a` is no map; allowed: generator, file, vdev, interface, link-follows, mtu\n"},
+        "t.yaml:2:12: port `a` is no map; allowed: generator, file, vdev, interface, link-follows, mtu, "
+        "queues\n"},
     {"AGeneratorThatIsAWord", port("{generator: fast}"),
         "t.yaml:2:24: generator is no map; allowed: flows, size, rate, count, queue\n"},
     {"APortThatNobodyUses", on_ab("  p: {from: [a], stages: [sink]}\n"),
@@ -618,7 +631,25 @@ const Mistake mistakes[] = {
         "the work in a second pool with `shard-by: flow` and more workers\n"},
     {"MoreWorkersThanTwoPorts", on_ab("  p: {from: [a, b], workers: 3, stages: [sink]}\n"),
         "t.yaml:4:30: pool `p` has 3 workers for 2 ports, and a port is polled by one; allowed: 1 .. 2; put "
+        "the work in a second pool with `shard-by: flow` and more workers, or write as many `queues` at each "
+        "port, if it has RSS\n"},
+    {"WorkersThatOnePortHasNoQueuesFor", three("{vdev: x, queues: 3}, b: {vdev: x}", "a, b", "sink"),
+        "t.yaml:4:30: pool `p` has 3 workers for 2 ports, and a port is polled by one; allowed: 1 .. 2; put "
+        "the work in a second pool with `shard-by: flow` and more workers, or write as many `queues` at each "
+        "port, if it has RSS\n"},
+    {"WorkersForQueuesThatTheKernelFills", three("{interface: x, queues: 3}", "a", "sink"),
+        "t.yaml:4:27: pool `p` has 3 workers for 1 port, and a port is polled by one; allowed: 1 .. 1; put "
         "the work in a second pool with `shard-by: flow` and more workers\n"},
+    {"AnElasticPoolOfQueues", three("{vdev: x, queues: 3}", "a", "sink", "1-3"),
+        "t.yaml:4:27: pool `p` is elastic without shards that could move between its workers; write "
+        "`workers: 3`\n"},
+    {"StateOfFlowsBehindQueues", three("{vdev: x, queues: 3}", "a", "validate, meter, sink"),
+        "t.yaml:4:49: `meter` keeps state of each flow, and pool `p` has 3 workers without shards; put it in "
+        "a pool behind, with `shard-by: flow`, or write `workers: 1`\n"},
+    {"ALimitOfAPortThatWorkersShare", three("{vdev: x, queues: 3}", "a", "{admit: {rate: 1Mpps}}, sink"),
+        "t.yaml:4:40: `admit` holds a port to one limit, and the 3 workers of pool `p` share each port; "
+        "write "
+        "`workers: 1`\n"},
     {"TooManyWorkersInAll",
         inbox("shard-by: flow, on-full: block, workers: 63, stages: [burn]}\n"
               "  q: {from: [p], shard-by: flow, on-full: block, workers: 63, stages: [burn]}\n"

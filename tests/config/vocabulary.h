@@ -80,6 +80,7 @@ inline const weir_vocabulary *vocabulary()
         kinds[1].name = "file", kinds[1].string = true, kinds[1].receive_only = true;
         kinds[1].instead = "the stage `write` writes captures";
         kinds[2].name = "vdev", kinds[2].string = kinds[2].has_link = true, kinds[2].check = refuse_nonsense;
+        kinds[2].rss = true;
         kinds[3].name = "pci", kinds[3].help = "a NIC", kinds[3].not_yet = "comes in a later version of weir";
         kinds[4].name = "interface", kinds[4].string = kinds[4].has_link = true;
         stages[0].name = "validate", stages[0].rows = validate, stages[0].makes_key = true;

@@ -29,6 +29,13 @@ pools:
   all: {from: [in], stages: [validate, sink]}
 """
 
+QUEUES = """
+version: 1
+listen: "off"
+ports: {{a: {{vdev: "{device}", queues: 3}}, b: {{vdev: "net_null1", queues: 3}}}}
+pools:
+  in: {{from: [a, b], workers: 3, stages: [reflect]}}
+"""
 
 RING = """
 version: 1
@@ -128,6 +135,25 @@ pools:
     def test_more_workers_than_a_port_may_have_writers_is_78(self):
         end = lab.run(RING.format(workers=65))
         self.assertEqual(end.code, 78, end)
+
+    def test_each_worker_polls_a_queue_of_each_port(self):
+        with lab.weir(QUEUES.format(device="net_null0"), "--set", "listen=127.0.0.1:0") as w:
+            seen = w.wait_for_metrics(lambda m: 3 == sum(
+                n.startswith("weir_worker_received_packets_total") and v > 0 for n, v in m.items()))
+            self.assertEqual(seen['weir_port_queues{port="a",kind="vdev"}'], 3)
+            end = w.stop()
+        self.assertEqual((end.code, end["lost"], end["leaked"], end["sent"]), (0, 0, 0, end["accepted"]), end)
+        self.assertEqual([p["queues"] for p in end["ports"]], [3, 3], end)
+
+    @lab.needs_root
+    def test_queues_without_symmetric_rss_are_69_with_the_drivers_answer(self):
+        for device, answer in (("net_ring0", "`Operation not supported`, 0"),
+                               ("net_tap0", "`Invalid argument`, 0")):
+            if device == "net_tap0" and not os.path.exists("/dev/net/tun"):
+                self.skipTest("needs /dev/net/tun")
+            end = lab.run(QUEUES.format(device=device))
+            self.assertEqual(end.code, 69, end)
+            self.assertRegex(end.err, f"port a: 3 receive queues need symmetric RSS, .*; its driver answers {answer}, .*; write `queues: 1`")
 
     def test_each_writer_has_its_queue_and_what_loops_comes_home(self):
         end = lab.run(RING.format(workers=2))

@@ -168,6 +168,14 @@ class Shapes(unittest.TestCase):
             self.assertEqual(said.count("out.egress/0"), 2 if inserted else 0, said)  # in the tree and in the list
             self.assertEqual(f"inserted, as port eth has {inserted} transmit queue" in said, inserted > 0, said)
 
+    def test_the_queues_of_a_port_are_shown(self):
+        text = THREE.format(nic=NIC, work=2, out=1).replace(f'pci: "{NIC}"', f'pci: "{NIC}", queues: 2').replace(
+            "interface: eth1", 'pci: "0000:81:00.1", queues: 2').replace(
+            "from: [nic, eth], stages: [validate, {admit: {per: port, rate: 10Gbps}}]", "from: [nic, eth], workers: 2, stages: [validate]")
+        machine = Machine("pack:1 [numa] l3:1 core:12")
+        self.assertEqual([p["queues"] for p in machine.plan(text, "--json")["ports"]], [2, 2])
+        self.assertEqual(machine.plan(text).stdout.count("; 2 receive queues\n"), 2)
+
     def test_siblings_only_if_they_are_asked_for(self):
         machine = Machine("core:4 pu:2")
         text = THREE.format(nic=NIC, work=4, out=2)

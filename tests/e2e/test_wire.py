@@ -347,6 +347,28 @@ pools:
         self.assertEqual(end.code, 78, end)
         self.assertRegex(end.err, r"has 90 queues; the most is 64")
 
+    def test_queues_that_the_kernel_fills_have_one_worker_and_are_as_many_as_there_are(self):
+        text = """
+version: 1
+listen: "off"
+stop-after: 300ms
+ports: {{a: {{{port}, queues: {queues}}}}}
+pools: {{in: {{from: [a], workers: {workers}, stages: [sink]}}}}
+"""
+        with lab.namespaces("10.77.8.1/24") as (peer,):
+            packet, interface = f'vdev: "net_af_packet0,iface={peer.outer},qpairs=3"', f"interface: {peer.outer}"
+            for port, queues, workers, said in (
+                    (packet, 3, 3, r"the kernel spreads its frames, .*; write `workers: 1`"),
+                    (packet, 2, 1, r"has 3 receive queues, and not 2; write `queues: 3`"),
+                    (interface, 2, 1, r"has 1 receive queue, and not 2; write `queues: 1`"),
+                    (interface, 3, 3, r"pool `in` has 3 workers for 1 port, and a port is polled by one")):
+                end = lab.run(text.format(port=port, queues=queues, workers=workers))
+                self.assertEqual(end.code, 78, end)
+                self.assertRegex(end.err, said)
+            for port, queues in ((packet, 3), (interface, 1)):
+                end = lab.run(text.format(port=port, queues=queues, workers=1))
+                self.assertEqual((end.code, end.port("a")["queues"]), (0, queues), end)
+
     def test_a_frame_above_the_mtu_is_refused_and_counted(self):
         with lab.namespaces("10.77.3.1/24", "10.77.3.2/24") as (left, right):
             left.run("ip", "link", "set", "eth0", "mtu", "1900")

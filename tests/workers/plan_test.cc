@@ -50,7 +50,8 @@ const uint32_t all_ports[] = {0, 1, 2, 3};
 struct Planned {
     std::unique_ptr<weir_plan, decltype(&weir_plan_free)> plan{nullptr, weir_plan_free};
 
-    Planned(const Machine &machine, uint32_t in, uint32_t work = 0, uint32_t out = 0, uint32_t n_ports = 1)
+    Planned(const Machine &machine, uint32_t in, uint32_t work = 0, uint32_t out = 0, uint32_t n_ports = 1,
+        bool by_queue = false)
     {
         const char *names[] = {"in", "work", "out"};
         const uint32_t sizes[] = {in, work, out};
@@ -64,6 +65,7 @@ struct Planned {
             p.feeds = i < 2 && sizes[i + 1] != 0 ? 2u << i : 0;
             p.polled = i == 0 ? all_ports : nullptr;
             p.n_polled = i == 0 ? n_ports : 0;
+            p.by_queue = by_queue && i == 0;
             p.ports = (UINT64_C(1) << n_ports) - 1;
             pools.push_back(p);
             first += sizes[i];
@@ -208,6 +210,13 @@ TEST(Plan, WorkersOfOnePoolAreEachLocalToTheirOwnPort)
     EXPECT_EQ(Planned(m, 2, 0, 0, 2).cpus(), (Cpus{4, 1}));
     Planned one(m, 1, 0, 0, 2);
     EXPECT_TRUE(one.says(0, "as it works for several ports")) << one[0].why;
+}
+
+TEST(Plan, WorkersWithAQueueEachAreLocalToThePortsThatTheyShare)
+{
+    Machine m(2, 1, 1, 4);
+    m.device(0, 1);
+    EXPECT_EQ(Planned(m, 3, 0, 0, 1, true).cpus(), (Cpus{4, 5, 6}));
 }
 
 TEST(Plan, ManyWorkersOnAHugeMachineAllHaveCoresOfTheirOwn)

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <dlfcn.h>
 #include <unistd.h>
 
+#include <rte_ethdev.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 
@@ -19,6 +21,19 @@
 
 #include "dataplane/mbuf.h"
 #include "dataplane/stamp.h"
+
+/* What the driver answered; a test may falsify it. */
+static void (*falsify)(rte_eth_rss_conf *);
+
+extern "C" int rte_eth_dev_rss_hash_conf_get(uint16_t id, rte_eth_rss_conf *conf)
+{
+    static const auto driver = reinterpret_cast<int (*)(uint16_t, rte_eth_rss_conf *)>(
+        dlsym(RTLD_NEXT, "rte_eth_dev_rss_hash_conf_get"));
+    int result = driver(id, conf);
+    if (falsify != nullptr)
+        falsify(conf);
+    return result;
+}
 
 namespace {
 
@@ -49,14 +64,16 @@ class Port : public testing::Test {
         rte_mempool_free(mempool);
     }
 
-    int open(const weir_port_def &def, const void *params, uint16_t index = 0)
+    int open(const weir_port_def &def, const void *params, uint16_t index = 0, uint16_t queues = 0)
     {
         close();
         std::memset(static_cast<void *>(port), 0, sizeof *port);
         port->def = &def;
         port->name = "gen";
         port->index = index;
-        port->rx_queues = port->tx_queues = 1;
+        port->queues = queues;
+        port->rx_queues = queues != 0 ? queues : 1;
+        port->tx_queues = 1;
         port->mbuf_room = WEIR_MBUF_ROOM;
         port->mempool = mempool;
         port->socket = SOCKET_ID_ANY;
@@ -64,9 +81,7 @@ class Port : public testing::Test {
         port->seed = 7;
         int result = def.open(port, params);
         opened = result == 0;
-        if (opened)
-            def.start(port, 0);
-        return result;
+        return opened ? def.start(port, 0) : result;
     }
 
     void close()
@@ -345,6 +360,37 @@ TEST_F(Port, ADeviceErrorNamesTheDeviceAndTheCause)
     EXPECT_EQ(open(weir_port_vdev, ",x"), -EINVAL);
     EXPECT_STREQ(port->error, "`,x` is no device; allowed: a driver with a number, then its arguments, as in "
                               "net_null0,size=64");
+}
+
+TEST_F(Port, SeveralQueuesHaveSymmetricRssInEffect)
+{
+    ASSERT_EQ(open(weir_port_vdev, "net_null5", 0, 4), 0) << port->error;
+    uint16_t id;
+    ASSERT_EQ(rte_eth_dev_get_port_by_name("net_null5", &id), 0);
+    uint8_t key[40] = {};
+    rte_eth_rss_conf conf = {key, sizeof key, 0};
+    ASSERT_EQ(rte_eth_dev_rss_hash_conf_get(id, &conf), 0);
+    for (size_t i = 0; i < sizeof key; i++)
+        EXPECT_EQ(key[i], i % 2 == 0 ? 0x6d : 0x5a) << i;
+    EXPECT_NE(conf.rss_hf & RTE_ETH_RSS_TCP, 0u);
+    EXPECT_EQ(conf.rss_hf & ~(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP), 0u);
+    EXPECT_EQ(port->rx_queues, 4);
+}
+
+TEST_F(Port, QueuesWithoutSymmetricRssAreRefusedWithWhatTheDriverAnswered)
+{
+    falsify = [](rte_eth_rss_conf *conf) { conf->rss_key[conf->rss_key_len - 1] = 0; };
+    EXPECT_EQ(open(weir_port_vdev, "net_null6", 0, 2), -ENOTSUP) << "the last byte of the key";
+    EXPECT_NE(std::string(port->error).find("write `queues: 1`"), std::string::npos) << port->error;
+    falsify = [](rte_eth_rss_conf *conf) { conf->rss_hf = RTE_ETH_RSS_IPV4; };
+    EXPECT_EQ(open(weir_port_vdev, "net_null7", 0, 2), -ENOTSUP);
+    EXPECT_NE(
+        std::string(port->error).find("its driver answers `Success`, 0x4, 6d5a…6d5a"), std::string::npos)
+        << port->error;
+    EXPECT_EQ(open(weir_port_vdev, "net_null8", 0, 1), 0) << "one queue needs none";
+    falsify = nullptr;
+    EXPECT_EQ(open(weir_port_vdev, "net_ring9", 0, 2), -ENOTSUP);
+    EXPECT_NE(std::string(port->error).find("`Operation not supported`"), std::string::npos) << port->error;
 }
 
 TEST_F(Port, ADeviceStringIsCheckedWithoutTheMachine)
