@@ -48,9 +48,10 @@ struct weir_writer {
     struct weir_writer_plan plan;
     const struct format *format;
     FILE *file;
-    uint64_t bytes;    /* of the file, all records whole */
-    bool full, failed; /* nothing more is written */
-    uint32_t rotated;  /* files that have their length */
+    uint64_t bytes;     /* of the file, all records whole */
+    bool full, failed;  /* nothing more is written */
+    uint32_t rotated;   /* files that have their length */
+    uint64_t again_tsc; /* not before that another try to begin the next */
     uint64_t anchor_tsc;
     int64_t anchor_ns;
     uint8_t *flat; /* for a frame in several segments */
@@ -253,9 +254,8 @@ __attribute__((format(printf, 4, 5))) static int refuse(
 }
 
 /* A file that nobody else writes, or -errno: empty, but for one of records. Where it ends is in w->bytes. */
-static int open_file(struct weir_writer *w, char *error, size_t size)
+static int open_file(struct weir_writer *w, const char *name, char *error, size_t size)
 {
-    const char *name = w->plan.file;
     struct stat about;
     /* O_NONBLOCK: a pipe without a reader must not hold up the start. */
     int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
@@ -318,29 +318,64 @@ static bool settle(struct weir_writer *w, uint64_t bytes_before)
     return false;
 }
 
-/* The file has its length: it gets the next free name, and another one begins. */
+/* An empty file with its header, under another name as yet; NULL and errno: there is none. */
+static FILE *begin_next(struct weir_writer *w, const char *name)
+{
+    char error[512];
+    FILE *before = w->file;
+    int fd = open_file(w, name, error, sizeof error);
+    FILE *next = fd < 0 ? NULL : fdopen(fd, "a");
+    if (next == NULL) {
+        errno = fd < 0 ? -fd : errno;
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    w->file = next;
+    w->bytes = 0;
+    setvbuf(next, NULL, _IOFBF, BUFFER_BYTES);
+    bool begun = ftruncate(fd, 0) == 0; /* of a process that was killed at this */
+    w->format->begin(w);
+    begun = fflush(next) == 0 && begun;
+    w->file = before;
+    if (begun)
+        return next;
+    int cause = errno;
+    __fpurge(next);
+    fclose(next);
+    unlink(name);
+    errno = cause;
+    return NULL;
+}
+
+/* The file has its length: it gets the next free name, and another one, which is there already, its own. */
 static void rotate(struct weir_writer *w)
 {
-    char name[PATH_MAX], error[512];
+    char name[PATH_MAX], next_name[PATH_MAX];
+    uint64_t bytes = w->bytes;
     do
         snprintf(name, sizeof name, "%s.%u", w->plan.file, ++w->rotated);
     while (access(name, F_OK) == 0);
-    if (rename(w->plan.file, name) != 0) {
-        weir_word_publish(w->plan.failed, (uint32_t)errno);
-        return; /* it grows on */
+    snprintf(next_name, sizeof next_name, "%s.next", w->plan.file);
+    FILE *next = begin_next(w, next_name);
+    if (next != NULL && rename(w->plan.file, name) == 0) {
+        if (rename(next_name, w->plan.file) == 0) {
+            fclose(w->file);
+            w->file = next;
+            return;
+        }
+        rename(name, w->plan.file);
     }
-    int fd = open_file(w, error, sizeof error);
-    FILE *next = fd < 0 ? NULL : fdopen(fd, "a");
-    if (next == NULL) {
-        weir_word_publish(w->plan.failed, (uint32_t)(fd < 0 ? -fd : ENOMEM));
-        if (fd >= 0)
-            close(fd);
-        return;
+    /* It grows on. */
+    if (weir_word_read(w->plan.failed) == 0)
+        weir_word_publish(w->plan.failed, WEIR_WRITER_NO_NEXT | (uint32_t)errno);
+    w->rotated--;
+    w->bytes = bytes;
+    w->again_tsc = rte_rdtsc() + w->plan.tsc_hz;
+    if (next != NULL) {
+        fclose(next);
+        unlink(next_name);
     }
-    fclose(w->file);
-    w->file = next;
-    setvbuf(next, NULL, _IOFBF, BUFFER_BYTES);
-    w->format->begin(w);
 }
 
 static uint32_t write_burst(struct weir_writer *w, const struct source *from)
@@ -362,7 +397,8 @@ static uint32_t write_burst(struct weir_writer *w, const struct source *from)
     counts[WEIR_WRITER_BYTES] = (uint32_t)(w->bytes - before);
     for (uint32_t i = 0; i < w->format->counts; i++)
         weir_counter_add(&from->counts[i], counts[i]);
-    if (w->format->records && w->plan.limit_bytes != 0 && w->bytes >= w->plan.limit_bytes)
+    if (w->format->records && w->plan.limit_bytes != 0 && w->bytes >= w->plan.limit_bytes &&
+        rte_rdtsc() >= w->again_tsc)
         rotate(w);
     weir_ring_release(from->ring, n);
     weir_ring_settle(from->ring); /* with it the worker may have the packets back */
@@ -397,7 +433,7 @@ int weir_writer_open(
     w->plan = *plan;
     w->format = &formats[plan->format];
     w->flat = malloc(plan->snap);
-    int fd = open_file(w, error, error_size);
+    int fd = open_file(w, plan->file, error, error_size);
     int result = fd < 0 ? fd : 0;
     w->file = fd < 0 ? NULL : fdopen(fd, w->format->records ? "a" : "w");
     if (result == 0 &&
@@ -463,5 +499,5 @@ bool weir_writer_close(struct weir_writer *w)
 
 const char *weir_writer_says(uint32_t error)
 {
-    return error == ETIMEDOUT ? "the disk does not answer" : strerror((int)error);
+    return error == ETIMEDOUT ? "the disk does not answer" : strerror((int)(error & ~WEIR_WRITER_NO_NEXT));
 }

@@ -6,7 +6,7 @@
  * ring has passed the worker takes back; a record is copied. Those of several workers stand in the file as the writer
  * met them. Each burst of at most WEIR_WRITER_BURST is in the file, whole, before the next one is looked at.
  * A capture is written over, and ends at the first write that fails. Records are appended, a file that has its length is
- * renamed to FILE.1, FILE.2, …, and a failed write costs the records of that burst.
+ * renamed to FILE.1, FILE.2, … once the next one is there, and a failed write costs the records of that burst.
  * Threads  control only; the writer's own is made by the last weir_writer_add() and inherits CPUs and signal mask. */
 #pragma once
 
@@ -24,6 +24,8 @@ struct weir_writer;
 
 #define WEIR_WRITER_SNAP_MAX 262144 /* what every reader takes */
 #define WEIR_WRITER_BURST 256
+#define WEIR_WRITER_NO_NEXT                                                                                  \
+    (1u << 31) /* beside the errno in `failed`: nothing is missing, the file grows on */
 
 struct weir_captured { /* item of the rings */
     struct rte_mbuf *mbuf;

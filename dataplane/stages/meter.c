@@ -490,7 +490,11 @@ static bool meter_trouble(const struct weir_stage *s, char *text, size_t size)
 {
     const struct meter_params *p = s->params;
     uint32_t error = weir_word_read(&((const struct meter_pool *)s->pool_state)->failed);
-    if (error != 0)
+    if (error & WEIR_WRITER_NO_NEXT)
+        snprintf(text, size,
+            "%s grew beyond its length: the file after it could not begin: %s; no record is missing",
+            p->records.file, weir_writer_says(error));
+    else if (error != 0)
         snprintf(text, size, "records are missing in %s: %s; they are counted as records_failed",
             p->records.file, weir_writer_says(error));
     return error != 0;

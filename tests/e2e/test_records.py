@@ -5,6 +5,7 @@ import csv
 import glob
 import json
 import os
+import subprocess
 import tempfile
 import unittest
 
@@ -139,6 +140,41 @@ class Records(unittest.TestCase):
         self.assertEqual(end.err.count("records are missing"), 1, end)
         with open(self.file, encoding="utf-8") as file:
             self.assertEqual(sum(1 for line in file if json.loads(line)), counts["records"])
+
+    def test_a_file_that_cannot_be_followed_grows_on_and_says_so(self):
+        os.mkdir(self.file + ".next")
+        with lab.weir(self.text(export=", rotate: 100k", active="100ms")) as w:
+            w.wait_for("grew beyond its length: .*: Is a directory; no record is missing")
+            w.wait_for_metrics(lambda m: total(m, "weir_meter_records_bytes_total") > 300000)
+            self.assertFalse(os.path.exists(self.file + ".1"))
+            os.rmdir(self.file + ".next")
+            lab.wait_until(lambda: os.path.exists(self.file + ".1"), 60, "the next file begins")
+            end = w.stop()
+        self.check_file(self.check(end, code=71))
+        self.assertFalse(os.path.exists(self.file + ".next"))
+
+    @lab.needs_root
+    @lab.needs_program("mount", "umount")
+    def test_a_full_disk_leaves_no_file_without_its_header(self):
+        folder = os.path.dirname(self.file)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=260k", "weir", folder], check=False).returncode:
+            self.skipTest("needs the right to mount")
+        self.addCleanup(subprocess.run, ["umount", folder], check=False)
+        with lab.weir(self.text(export=", rotate: 256KiB, format: csv", active="100ms", flows="200", rate="2kpps")) as w:
+            w.wait_for("grew beyond its length|records are missing")
+            w.wait_for_metrics(lambda m: total(m, "weir_meter_records_failed_total") > 500)
+            subprocess.run(["mount", "-o", "remount,size=2m", folder], check=True)
+            written = total(w.metrics(), "weir_meter_records_total")
+            w.wait_for_metrics(lambda m: total(m, "weir_meter_records_total") > written + 1000)
+            lab.wait_until(lambda: os.path.exists(self.file + ".1"), 60, "the next file begins")
+            end = w.stop()
+        counts, rows = self.check(end, code=71), 0
+        for name in glob.glob(self.file + "*"):
+            with open(name, encoding="utf-8", newline="") as file:
+                for row in csv.DictReader(file):
+                    self.assertIn(row["end"], ("active", "drain"), (name, row))
+                    rows += 1
+        self.assertEqual(rows, counts["records"], end)
 
     @lab.only_in("release")  # a sanitizer stops all threads itself, at the end
     def test_a_disk_that_does_not_answer_does_not_hold_up_the_end(self):
