@@ -20,38 +20,24 @@ static uint32_t after(const struct weir_flow_table *t, uint32_t i)
     return i + 1 == t->n_buckets ? 0 : i + 1;
 }
 
-struct place {
-    uint32_t bucket, slot;
-};
-
 /* ---- lookup ---- */
 
-static struct weir_flow *locate(struct weir_flow_table *t, struct weir_flow *records, uint32_t hash,
-    const struct weir_key *key, struct place *place)
+struct weir_flow *weir_flow_table_find(
+    struct weir_flow_table *t, struct weir_flow *records, uint32_t hash, const struct weir_key *key)
 {
     uint16_t tag = weir_flow_tag(hash);
     uint32_t i = weir_flow_home_index(t->n_buckets, hash);
     for (unsigned distance = 0; distance < FARTHEST; distance++, i = after(t, i)) {
         const struct weir_flow_bucket *b = bucket(t, i);
         for (uint32_t mask = weir_flow_match(b, tag); mask; mask &= mask - 1) {
-            uint32_t slot = (uint32_t)__builtin_ctz(mask);
-            struct weir_flow *f = &records[b->index[slot]];
-            if (weir_flow_is(f, key)) {
-                *place = (struct place){i, slot};
+            struct weir_flow *f = &records[b->index[__builtin_ctz(mask)]];
+            if (weir_flow_is(f, key))
                 return f;
-            }
         }
         if (b->passed == 0)
             return NULL;
     }
     return NULL;
-}
-
-struct weir_flow *weir_flow_table_find(
-    struct weir_flow_table *t, struct weir_flow *records, uint32_t hash, const struct weir_key *key)
-{
-    struct place place;
-    return locate(t, records, hash, key, &place);
 }
 
 /* ---- free records: a list that is being filled, whole chunks, what was never used, what comes in ---- */
@@ -147,9 +133,13 @@ struct weir_flow *weir_flow_table_insert(struct weir_flow_table *t, struct weir_
     b->distance[slot] = (uint8_t)distance;
     struct weir_flow *f = &store->records[index];
     *f = (struct weir_flow){.key = *key, .first_tsc = now_tsc, .last_tsc = now_tsc};
-    f->key.flags = 0;
+    f->key.flags &= WEIR_DESC_REVERSED;
     return f;
 }
+
+struct place {
+    uint32_t bucket, slot;
+};
 
 static void remove_at(struct weir_flow_table *t, struct weir_flow_store *store, struct place at)
 {
@@ -162,16 +152,6 @@ static void remove_at(struct weir_flow_table *t, struct weir_flow_store *store, 
     give_record(store, b->index[at.slot]);
     b->tag[at.slot] = 0;
     t->used--;
-}
-
-bool weir_flow_table_remove(
-    struct weir_flow_table *t, struct weir_flow_store *store, uint32_t hash, const struct weir_key *key)
-{
-    struct place place;
-    if (!locate(t, store->records, hash, key, &place))
-        return false;
-    remove_at(t, store, place);
-    return true;
 }
 
 /* ---- ageing ---- */

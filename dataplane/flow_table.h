@@ -43,7 +43,8 @@ extern "C" {
 #define WEIR_FLOW_CHUNKS 2                /* that may be on their way to the next worker */
 
 struct weir_flow {
-    struct weir_key key; /* kind NONE: not in use, address[0] = next of its list, address[1] = next chunk */
+    struct weir_key key; /* kind NONE: not in use, address[0] = next of its list, address[1] = next chunk;
+                            of its flags only WEIR_DESC_REVERSED: as the flow's first packet had it */
     uint64_t bytes[2];   /* [0] from the lower endpoint to the higher, [1] back; layer-2 bytes */
     uint32_t packets[2]; /* the same; whoever counts them begins another record before this one is full */
     uint64_t first_tsc, last_tsc;
@@ -116,7 +117,7 @@ bool weir_flow_store_init(struct weir_flow_store *, void *memory, void *lowest, 
 void weir_flow_store_exchange(struct weir_flow_store *);
 bool weir_flow_store_empty(struct weir_flow_store *);
 
-/* `hash` is always that of the descriptor the key came with; the key's flags do not matter. */
+/* `hash` is always that of the descriptor the key came with; the key's flags do not matter to a search. */
 
 /* The record of a key, or NULL. */
 struct weir_flow *weir_flow_table_find(
@@ -125,9 +126,6 @@ struct weir_flow *weir_flow_table_find(
  * `now_tsc`. NULL: no record is free, or too many keys meet in one place. */
 struct weir_flow *weir_flow_table_insert(struct weir_flow_table *, struct weir_flow_store *, uint32_t hash,
     const struct weir_key *, uint64_t now_tsc);
-/* False if there was none. */
-bool weir_flow_table_remove(
-    struct weir_flow_table *, struct weir_flow_store *, uint32_t hash, const struct weir_key *);
 /* Remove what has ended, in the next `max_steps` buckets; returns how many.
  * Look at a table's `cursor` afterwards: 0 = a round has ended. Touches at most 9 cache lines a step and
  * prefetches those of the next. */

@@ -34,6 +34,7 @@ struct walk {
     uint16_t ether_type;
     enum weir_parse_reason reason;
     struct weir_parse_layer4 *layer4;
+    struct weir_endpoints *endpoints; /* of IPv6, the last that was finished; NULL = not asked */
     const uint64_t *hash_key;
     struct weir_desc *desc;
 };
@@ -326,7 +327,13 @@ static void finish_ipv6(const struct walk *w, const uint8_t *addresses)
     memcpy(s.address, addresses, 16);
     memcpy(t.address, addresses + 16, 16);
     int order = memcmp(s.address, t.address, 16);
-    finish_fingerprint(w, &s, &t, order > 0 || (order == 0 && s.port > t.port), WEIR_KEY_IPV6, w->protocol);
+    bool reversed = order > 0 || (order == 0 && s.port > t.port);
+    if (w->endpoints != NULL)
+        for (unsigned i = 0; i < 2; i++) {
+            memcpy(w->endpoints->address[i ^ reversed], addresses + 16 * i, 16);
+            w->endpoints->port[i ^ reversed] = w->port[i];
+        }
+    finish_fingerprint(w, &s, &t, reversed, WEIR_KEY_IPV6, w->protocol);
 }
 
 static enum weir_parse_reason parse_ipv6(struct walk *w)
@@ -563,4 +570,23 @@ enum weir_parse_reason weir_parse_slow(const uint8_t *frame, uint32_t captured, 
         d->key = (struct weir_key){.flags = d->key.flags & WEIR_DESC_PLAIN};
     }
     return reason;
+}
+
+bool weir_parse_endpoints(const uint8_t *frame, uint32_t captured, uint32_t length,
+    const uint64_t hash_key[4], const struct weir_key *key, struct weir_endpoints *endpoints)
+{
+    for (int inner = 0; inner < 2; inner++) {
+        struct weir_desc found = {.length = 0};
+        struct walk w = {.frame = frame,
+            .captured = captured < length ? captured : length,
+            .end = length,
+            .inner = inner,
+            .endpoints = endpoints,
+            .hash_key = hash_key,
+            .desc = &found};
+        if (parse_ethernet(&w) == WEIR_PARSE_OK &&
+            memcmp(&found.key, key, offsetof(struct weir_key, flags)) == 0)
+            return true;
+    }
+    return false;
 }

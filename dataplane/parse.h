@@ -140,6 +140,19 @@ struct weir_parse_layer4 {
 enum weir_parse_reason weir_parse_slow(const uint8_t *frame, uint32_t captured, uint32_t length,
     const uint64_t hash_key[4], bool inner, struct weir_parse_layer4 *layer4, struct weir_desc *);
 
+/* So far headers may reach; of a chained packet they are gathered for the general parser. */
+#define WEIR_PARSE_HEADERS_MAX 1024
+
+struct weir_endpoints { /* the lower one first, network byte order */
+    uint8_t address[2][16];
+    uint16_t port[2];
+};
+
+/* What the key of an IPv6 flow has only a fingerprint of, from the frame that it was made of, with or without `inner`.
+ * False: the frame has another key. */
+bool weir_parse_endpoints(const uint8_t *frame, uint32_t captured, uint32_t length,
+    const uint64_t hash_key[4], const struct weir_key *, struct weir_endpoints *);
+
 /* ---- pieces of the fast path ---- */
 
 static inline uint16_t weir_parse_u16(const uint8_t *p)

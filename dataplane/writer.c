@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/writer.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,9 +19,8 @@
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
 
-#include "dataplane/flow_table.h"
-#include "dataplane/parse.h"
 #include "dataplane/port.h"
+#include "dataplane/record.h"
 
 #define IDLE_NS                                                                                              \
     1000000 /* a look at empty rings; a worker never wakes the writer, which would be a system call */
@@ -66,7 +64,6 @@ struct format {
     uint32_t around;
     bool pads;
     bool records; /* appended to, goes on after a failure */
-    const char *line;
     void (*begin)(struct weir_writer *);
     bool (*item)(struct weir_writer *, const void *);
     void (*record)(struct weir_writer *, const struct record *);
@@ -144,8 +141,8 @@ static void pcapng_begin(struct weir_writer *w)
 /* The wall clock when it was read last, see anchor(). */
 static int64_t wall_ns(const struct weir_writer *w, uint64_t tsc)
 {
-    __int128 since = (int64_t)(tsc - w->anchor_tsc);
-    return w->anchor_ns + (int64_t)(since * NS_A_SECOND / (int64_t)w->plan.tsc_hz);
+    int64_t since = (int64_t)(tsc - w->anchor_tsc), hz = (int64_t)w->plan.tsc_hz;
+    return w->anchor_ns + since / hz * NS_A_SECOND + since % hz * NS_A_SECOND / hz;
 }
 
 /* False: it would pass the limit, and so will all that come. */
@@ -168,32 +165,14 @@ static bool frame_item(struct weir_writer *w, const void *item)
     return true;
 }
 
-/* Endpoints as text. Of IPv6 a key has a fingerprint: the same for all records of a flow, and no address. */
-static void endpoints(const struct weir_key *key, char text[2][INET6_ADDRSTRLEN])
-{
-    for (int i = 0; i < 2; i++) {
-        if (weir_key_kind_of(key) == WEIR_KEY_IPV4)
-            inet_ntop(AF_INET, &key->address[i], text[i], INET6_ADDRSTRLEN);
-        else
-            snprintf(text[i], INET6_ADDRSTRLEN, "%08x%04x", ntohl(key->address[i]), ntohs(key->port[i]));
-    }
-}
-
-static const char *const ends[WEIR_FLOW_ENDS] = {"", "idle", "active", "tcp_end", "evicted", "drain"};
-
 static bool flow_item(struct weir_writer *w, const void *item)
 {
-    const struct weir_flow *f = item;
-    bool v4 = weir_key_kind_of(&f->key) == WEIR_KEY_IPV4;
-    int64_t first = wall_ns(w, f->first_tsc), last = wall_ns(w, f->last_tsc);
-    char at[2][INET6_ADDRSTRLEN];
-    endpoints(&f->key, at);
-    int n = fprintf(w->file, w->format->line, (long)(first / NS_A_SECOND), (long)(first % NS_A_SECOND),
-        (long)(last / NS_A_SECOND), (long)(last % NS_A_SECOND), v4 ? 4 : 6, f->key.vlan_kind & 0xfff,
-        f->key.protocol, at[0], at[1], v4 ? ntohs(f->key.port[0]) : 0, v4 ? ntohs(f->key.port[1]) : 0,
-        f->packets[0], f->packets[1], f->bytes[0], f->bytes[1], f->tcp_flags[0], f->tcp_flags[1], f->sequence,
-        ends[f->end]);
-    w->bytes += n > 0 ? (uint64_t)n : 0;
+    const struct weir_record *r = item;
+    char line[WEIR_RECORD_TEXT_MAX];
+    uint32_t n = weir_record_text(line, w->plan.format == WEIR_WRITER_CSV, r, wall_ns(w, r->flow.first_tsc),
+        wall_ns(w, r->flow.last_tsc));
+    fwrite_unlocked(line, n, 1, w->file);
+    w->bytes += n;
     return true;
 }
 
@@ -203,12 +182,10 @@ static void no_begin(struct weir_writer *)
 
 static void csv_begin(struct weir_writer *w)
 {
-    static const char header[] = "first,last,ip,vlan,protocol,address_0,address_1,port_0,port_1,packets_0,"
-                                 "packets_1,bytes_0,bytes_1,tcp_flags_0,tcp_flags_1,sequence,end\n";
     if (w->bytes != 0)
         return;
-    w->bytes = sizeof header - 1;
-    fputs(header, w->file);
+    w->bytes = strlen(weir_record_csv_header);
+    fputs(weir_record_csv_header, w->file);
 }
 
 static const struct format formats[] = {
@@ -226,18 +203,14 @@ static const struct format formats[] = {
         .item_size = sizeof(struct weir_captured),
         .counts = WEIR_WRITER_COUNTS},
     [WEIR_WRITER_JSONL] = {.records = true,
-        .line = "{\"first\": %ld.%09ld, \"last\": %ld.%09ld, \"ip\": %d, \"vlan\": %d, \"protocol\": %d, "
-                "\"address\": [\"%s\", \"%s\"], \"port\": [%d, %d], \"packets\": [%u, %u], "
-                "\"bytes\": [%lu, %lu], \"tcp_flags\": [%u, %u], \"sequence\": %u, \"end\": \"%s\"}\n",
         .begin = no_begin,
         .item = flow_item,
-        .item_size = sizeof(struct weir_flow),
+        .item_size = sizeof(struct weir_record),
         .counts = WEIR_WRITER_RECORD_COUNTS},
     [WEIR_WRITER_CSV] = {.records = true,
-        .line = "%ld.%09ld,%ld.%09ld,%d,%d,%d,%s,%s,%d,%d,%u,%u,%lu,%lu,%u,%u,%u,%s\n",
         .begin = csv_begin,
         .item = flow_item,
-        .item_size = sizeof(struct weir_flow),
+        .item_size = sizeof(struct weir_record),
         .counts = WEIR_WRITER_RECORD_COUNTS},
 };
 

@@ -37,7 +37,7 @@ struct weir_captured { /* item of the rings */
 enum weir_writer_format {
     WEIR_WRITER_PCAP, /* items are struct weir_captured */
     WEIR_WRITER_PCAPNG,
-    WEIR_WRITER_JSONL, /* struct weir_flow, whose `end` says why it left */
+    WEIR_WRITER_JSONL, /* struct weir_record */
     WEIR_WRITER_CSV,
 };
 

@@ -7,10 +7,10 @@
 #include <time.h>
 
 #include <rte_cycles.h>
+#include <rte_mbuf.h>
 
 #include "dataplane/bucket.h"
-#include "dataplane/flow_table.h"
-#include "dataplane/parse.h"
+#include "dataplane/record.h"
 #include "dataplane/stages/list.h"
 #include "dataplane/writer.h"
 
@@ -56,7 +56,8 @@ static const struct weir_param meter_param_table[] = {
         .type = WEIR_PARAM_EXPORT,
         .offset = offsetof(struct meter_params, records),
         .help =
-            "Where a record of each flow goes when it ends, or is cut by `active`; when weir stops, of all."},
+            "Where a record of each flow goes when it ends, or is cut by `active`; when weir stops, of all. "
+            "Takes 36 bytes more a flow."},
     {0},
 };
 
@@ -121,8 +122,8 @@ static const char *const meter_counters[] = {
 /* … but never looks at more than so many in one step of the worker: under high load a round takes longer. A flow that
  * is met again after its time starts anew, wherever the round is. */
 #define STEPS_MAX 8
-/* Records of a worker that may wait for the disk: at 10 million new flows a minute 100 ms of them. */
-#define RECORDS_WAITING 16384
+/* Records of a worker that may wait for the disk: at 10 million new flows a minute 400 ms of them. */
+#define RECORDS_WAITING 65536
 
 struct meter_worker {
     struct weir_flow_store store; /* first, where the tests find it */
@@ -131,7 +132,8 @@ struct meter_worker {
     struct weir_bucket pace;   /* tokens: buckets that ageing may look at */
     struct weir_ring *records; /* to the writer; NULL = there is none */
     struct weir_ring *chunks;  /* from the worker before */
-    struct weir_flow *part;    /* of the records of the pool */
+    struct weir_flow *part;    /* of the records of the pool; where records leave, their endpoints follow */
+    uint32_t share;            /* how many they are */
     uint32_t cursor;           /* index into live */
     uint32_t n_live;
     uint32_t live[]; /* shards that hold a flow: this worker inserted it, so it owns them */
@@ -147,11 +149,37 @@ struct meter_pool { /* before the workers start */
 
 /* ---- one batch ---- */
 
+/* The endpoints of a flow, in whoever's part its record is: it has moved here, or taken from another's chunk. */
+static struct weir_endpoints *endpoints_of(const struct weir_stage *s, const struct weir_flow *f)
+{
+    const struct meter_worker *w = s->worker_state;
+    const struct meter_pool *pool = s->pool_state;
+    size_t part_at = (size_t)((uintptr_t)w->part - (uintptr_t)w), at = (uintptr_t)f - (uintptr_t)w->part;
+    uint8_t *part = (uint8_t *)w->part;
+    for (uint32_t i = 0; at >= weir_flow_store_bytes(w->share); i++) {
+        part = (uint8_t *)pool->worker[i] + part_at;
+        at = (uintptr_t)f - (uintptr_t)part;
+    }
+    return (struct weir_endpoints *)(part + weir_flow_store_bytes(w->share)) + at / sizeof *f;
+}
+
+static void note_endpoints(const struct weir_stage *s, const struct weir_flow *f, const struct weir_desc *d)
+{
+    uint8_t headers[WEIR_PARSE_HEADERS_MAX];
+    uint32_t bytes = d->mbuf->pkt_len < sizeof headers ? d->mbuf->pkt_len : (uint32_t)sizeof headers;
+    struct weir_endpoints *ends = endpoints_of(s, f);
+    if (!weir_parse_endpoints(
+            rte_pktmbuf_read(d->mbuf, 0, bytes, headers), bytes, d->length, s->env->hash_key, &d->key, ends))
+        *ends = (struct weir_endpoints){.port = {0}};
+}
+
 static uint32_t record(struct weir_stage *s, const struct weir_flow *f, enum weir_flow_end end)
 {
     struct meter_worker *w = s->worker_state;
-    struct weir_flow leaves = *f;
-    leaves.end = (uint16_t)end;
+    struct weir_record leaves = {.flow = *f};
+    leaves.flow.end = (uint16_t)end;
+    if (weir_key_kind_of(&f->key) == WEIR_KEY_IPV6)
+        leaves.endpoints = *endpoints_of(s, f);
     return weir_ring_append_sized(&w->records->producer, &leaves, 1, sizeof leaves);
 }
 
@@ -179,6 +207,8 @@ static struct weir_flow *create(struct weir_stage *s, const struct weir_desc *d,
         return NULL;
     if (!live)
         w->live[w->n_live++] = d->hash & (s->env->shards - 1);
+    if (w->records != NULL && weir_key_kind_of(&d->key) == WEIR_KEY_IPV6)
+        note_endpoints(s, f, d);
     weir_counter_add(&s->counts[FLOWS], 1);
     weir_counter_add(&s->counts[FLOWS_CREATED], 1);
     return f;
@@ -195,7 +225,8 @@ static struct weir_flow *find_slow(struct weir_stage *s, const struct weir_desc 
 
 /* Its time had passed before this packet came, or TCP begins again: that flow has ended, this is another one.
  * Else it goes on for long and gets its next record. */
-static void turn_slow(struct weir_stage *s, struct weir_flow *f, bool opens, uint64_t now_tsc)
+static void turn_slow(
+    struct weir_stage *s, struct weir_flow *f, const struct weir_key *key, bool opens, uint64_t now_tsc)
 {
     const struct meter_worker *w = s->worker_state;
     enum weir_flow_end end = weir_flow_due(f, &w->times, now_tsc);
@@ -203,7 +234,8 @@ static void turn_slow(struct weir_stage *s, struct weir_flow *f, bool opens, uin
         end = WEIR_FLOW_TCP_END;
     if (end != WEIR_FLOW_GOES_ON) {
         ended(s, f, end);
-        *f = (struct weir_flow){.key = f->key, .first_tsc = now_tsc, .last_tsc = now_tsc};
+        *f = (struct weir_flow){.key = *key, .first_tsc = now_tsc, .last_tsc = now_tsc};
+        f->key.flags &= WEIR_DESC_REVERSED;
         weir_counter_add(&s->counts[FLOWS], 1);
         weir_counter_add(&s->counts[FLOWS_CREATED], 1);
     } else if ((int64_t)(now_tsc - f->first_tsc) > w->times.active || (f->packets[0] | f->packets[1]) >> 31) {
@@ -274,7 +306,7 @@ static void meter_process(struct weir_stage *s, struct weir_batch *batch)
                                  ((int64_t)(batch->now_tsc - f->first_tsc) > w->times.active) |
                                  (f->packets[way] >> 31),
                 0))
-            turn_slow(s, f, opens, batch->now_tsc);
+            turn_slow(s, f, &d->key, opens, batch->now_tsc);
         f->packets[way]++;
         f->bytes[way] += d->length;
         f->last_tsc = batch->now_tsc;
@@ -365,13 +397,16 @@ static size_t records_at(const struct weir_stage_env *env)
 static size_t part_at(const struct meter_params *params, const struct weir_stage_env *env)
 {
     size_t ring =
-        params->records.file == NULL ? 0 : weir_ring_bytes(RECORDS_WAITING, sizeof(struct weir_flow));
+        params->records.file == NULL ? 0 : weir_ring_bytes(RECORDS_WAITING, sizeof(struct weir_record));
     return records_at(env) + round_apart(ring);
 }
 
 static size_t meter_worker_size(const void *params, const struct weir_stage_env *env)
 {
-    return part_at(params, env) + weir_flow_store_bytes(share(params, env));
+    const struct meter_params *p = params;
+    uint32_t n = share(p, env);
+    size_t endpoints = p->records.file == NULL ? 0 : (n + (size_t)1) * sizeof(struct weir_endpoints);
+    return part_at(p, env) + weir_flow_store_bytes(n) + endpoints;
 }
 
 static size_t meter_pool_size(const void *, const struct weir_stage_env *env)
@@ -393,7 +428,7 @@ static int join_pool(struct weir_stage *s, struct meter_pool *pool)
             lowest = pool->worker[i]->part;
     for (uint32_t i = 0; i < pool->n; i++) {
         struct meter_worker *w = pool->worker[i], *next = pool->worker[i + 1 == pool->n ? 0 : i + 1];
-        if (!weir_flow_store_init(&w->store, w->part, lowest, share(s->params, s->env))) {
+        if (!weir_flow_store_init(&w->store, w->part, lowest, w->share)) {
             snprintf(s->error, WEIR_STAGE_ERROR_BYTES,
                 "the records of its workers lie more than 256 GiB apart; lower max-flows, or put the pool on "
                 "one "
@@ -424,7 +459,7 @@ static int open_records(struct weir_stage *s, const struct weir_export *to)
     if (result != 0)
         return result;
     w->records =
-        weir_ring_init((uint8_t *)w + records_at(s->env), RECORDS_WAITING, sizeof(struct weir_flow), 0);
+        weir_ring_init((uint8_t *)w + records_at(s->env), RECORDS_WAITING, sizeof(struct weir_record), 0);
     return weir_writer_add(pool->writer, &w->records->consumer, s->counts + RECORDS);
 }
 
@@ -439,6 +474,7 @@ static int meter_init(struct weir_stage *s)
         .active = cycles(s, params->active_ns),
         .linger = cycles(s, linger_ns)};
     w->chunks = weir_ring_init((uint8_t *)w + chunks_at(s->env), WEIR_FLOW_CHUNKS, sizeof(uint32_t), 0);
+    w->share = share(params, s->env);
     w->part = (struct weir_flow *)((uint8_t *)w + part_at(params, s->env));
     pool->worker[pool->n++] = w;
 

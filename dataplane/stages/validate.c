@@ -6,9 +6,6 @@
 #include "dataplane/parse.h"
 #include "dataplane/stages/list.h"
 
-/* So far headers may reach; of a chained packet they are gathered. */
-#define HEADERS_MAX 1024
-
 enum { NON_IP_PASS, NON_IP_DROP };
 static const char *const non_ip_words[] = {"pass", "drop", NULL};
 enum { DROP, PASS };
@@ -145,8 +142,8 @@ static enum weir_parse_reason parse_slow(const struct weir_stage *s, struct weir
     const struct rte_mbuf *m = d->mbuf;
     bool verify = params->checksums == VERIFY;
     struct weir_parse_layer4 layer4;
-    uint8_t headers[HEADERS_MAX];
-    uint32_t captured = m->pkt_len < HEADERS_MAX ? m->pkt_len : HEADERS_MAX;
+    uint8_t headers[WEIR_PARSE_HEADERS_MAX];
+    uint32_t captured = m->pkt_len < sizeof headers ? m->pkt_len : (uint32_t)sizeof headers;
     enum weir_parse_reason reason = weir_parse_slow(rte_pktmbuf_read(m, 0, captured, headers), captured,
         d->length, s->env->hash_key, params->key == INNER, verify ? &layer4 : NULL, d);
     if (reason == WEIR_PARSE_OK)

@@ -407,6 +407,47 @@ TEST(Parse, KeyOfATunnelIsTheOuterOrTheInnerFlow)
     expect_same_flow(parse_inner(frame, frame.size()), parse(ethernet(0x86dd) + six));
 }
 
+TEST(Parse, EndpointsOfIpv6AreThoseThatTheKeyWasMadeOf)
+{
+    Ipv6 h, back, icmp, tunnel;
+    std::swap(back.source, back.target);
+    icmp.next = 58;
+    tunnel.next = 41;
+    tunnel.source = address6(9);
+    Ipv6 options = h, fragment = h;
+    options.next = 60;
+    fragment.next = 44;
+    struct {
+        Bytes frame;
+        bool inner;
+        Ipv6 ip;
+        unsigned port[2];
+    } cases[] = {
+        {ethernet(0x86dd) + ipv6(h, udp(1000, 53)), false, h, {1000, 53}},
+        {ethernet(0x86dd) + ipv6(back, udp(53, 1000)), false, back, {53, 1000}},
+        {ethernet(0x8100) + tag(5, 0x86dd) + ipv6(h, udp(7, 8)), true, h, {7, 8}},
+        {ethernet(0x86dd) + ipv6(icmp, Bytes(8, 1)), false, icmp, {0, 0}},
+        {ethernet(0x86dd) + ipv6(options, extension(17) + udp(9, 10)), false, options, {9, 10}},
+        {ethernet(0x86dd) + ipv6(fragment, fragment6(17, 1) + udp(9, 10, 100, 24)), false, fragment, {0, 0}},
+        {ethernet(0x86dd) + ipv6(tunnel, ipv6(back, udp(53, 1000))), true, back, {53, 1000}},
+        {ethernet(0x86dd) + ipv6(tunnel, ipv6(back, udp(53, 1000))), false, tunnel, {0, 0}},
+    };
+    for (const auto &c : cases) {
+        weir_desc d{};
+        weir_endpoints e;
+        uint32_t n = (uint32_t)c.frame.size();
+        ASSERT_EQ(weir_parse_slow(c.frame.data(), n, n, hash_key, c.inner, nullptr, &d), WEIR_PARSE_OK);
+        ASSERT_TRUE(weir_parse_endpoints(c.frame.data(), n, n, hash_key, &d.key, &e));
+        unsigned source = d.key.flags & WEIR_DESC_REVERSED ? 1 : 0;
+        EXPECT_EQ(memcmp(e.address[source], c.ip.source.data(), 16), 0);
+        EXPECT_EQ(memcmp(e.address[!source], c.ip.target.data(), 16), 0);
+        for (unsigned i = 0; i < 2; i++)
+            EXPECT_EQ(e.port[i ^ source], __builtin_bswap16((uint16_t)c.port[i]));
+        d.key.address[0] ^= 1;
+        EXPECT_FALSE(weir_parse_endpoints(c.frame.data(), n, n, hash_key, &d.key, &e)) << "another flow's";
+    }
+}
+
 TEST(Parse, WhatIsNoTunnelHasItsOwnFlow)
 {
     Bytes packet = ipv4({}, udp(1000, 53));

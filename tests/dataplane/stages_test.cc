@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -722,6 +723,42 @@ TEST(Meter, UniformFlowsUpToTheLimitFindRoomInTheirShards)
     EXPECT_EQ(m.count("flows"), limit);
     EXPECT_EQ(m.count("untracked"), 0u);
     EXPECT_EQ(m.count("flows_evicted"), 0u);
+}
+
+/* Whatever segments the headers lie in, and inside of a tunnel. */
+TEST(Meter, RecordsOfIpv6HaveItsAddresses)
+{
+    char file[] = "/tmp/weir-records-XXXXXX";
+    close(mkstemp(file));
+    Ipv6 h, outer;
+    h.source = address6(9);
+    outer.next = 41;
+    Bytes packet = ipv6(h, udp(1000, 53));
+    for (bool inner : {false, true}) {
+        Bytes bytes = ethernet(0x8100) + tag(5, 0x86dd) + (inner ? ipv6(outer, packet) : packet);
+        Packets p;
+        Stage m(weir_stage_meter, 16);
+        m.set("records", weir_export{file, 1, 0});
+        with_meter(m, 1000);
+        m.batch.n = 1;
+        weir_desc &d = m.batch.desc[0];
+        d.mbuf = p.make_chain(bytes, 7);
+        d.length = (uint32_t)bytes.size() & 0xffffff;
+        ASSERT_EQ(weir_parse_slow(bytes.data(), d.length, d.length, m.env.hash_key, inner, nullptr, &d),
+            WEIR_PARSE_OK);
+        m.s.def->process(&m.s, &m.batch);
+        m.env.drain_tsc = UINT64_MAX;
+        m.s.def->fini(&m.s);
+        EXPECT_EQ(m.count("records"), 1u);
+    }
+    std::ifstream in(file);
+    std::string line;
+    std::getline(in, line);
+    for (int i = 0; i < 2; i++) {
+        std::getline(in, line);
+        EXPECT_NE(line.find(",6,5,17,2000::9,2000::2,1000,53,1,0,"), std::string::npos) << line;
+    }
+    unlink(file);
 }
 
 /* TCP, 60 bytes. */

@@ -25,6 +25,12 @@ pools:
     workers: 2
     stages: [{{meter: {{max-flows: {limit}, idle: {idle}, active: {active}, records: flows}}}}, {{sink: {{check: order}}}}]
 """
+READ = """
+version: 1
+ports: {{in: {{file: {read}}}}}
+exports: {{flows: {{file: {file}{export}}}}}
+pools: {{all: {{from: [in], stages: [validate, {{meter: {{records: flows}}}}, sink]}}}}
+"""
 DEFAULTS = {"flows": "5k", "rate": "20kpps", "export": "", "limit": "20k", "idle": "30s", "active": "60s"}
 # 10 million new flows a minute for ten minutes, or less of it for a few seconds.
 CHURN = ({"flows": "16M", "rate": "170kpps", "limit": "1M", "idle": "3s"}, 600) if lab.LONG else \
@@ -130,6 +136,27 @@ class Records(unittest.TestCase):
         self.assertEqual(sum(int(r["bytes_0"]) + int(r["bytes_1"]) for r in rows), counts["bytes"])
         self.assertEqual({r["end"] for r in rows}, {"drain"})
 
+    @lab.needs_program("tshark")
+    def test_endpoints_are_those_that_tshark_sees(self):
+        """IPv4 and IPv6, with and without VLAN, both directions; the sender of the first packet is the source."""
+        frames = []
+        for vlan in (0, 5):
+            for low, high in (((4, "0a000001"), (4, "0a000002")), ((6, "20010db8" + 22 * "0" + "01"), (6, "fe80" + 26 * "0" + "02"))):
+                for first in ((low, high), (high, low)):
+                    for protocol, port in ((6, 1000), (17, 2000), (1 if low[0] == 4 else 58, 0)):
+                        port += 2 * (first[0] is low) if port else 0
+                        there = frame(*first, vlan, protocol, port, port + 1)
+                        back = frame(first[1], first[0], vlan, protocol, port + 1, port)
+                        frames += [there, back, there]
+        capture = self.file + ".pcap"
+        lab.write_capture(capture, frames)
+        for export, read in ((", format: csv", csv_rows), ("", json_rows)):
+            with self.subTest(export):
+                self.file += "x"
+                end = lab.run(READ.format(read=capture, file=self.file, export=export))
+                self.assertEqual((end.code, end["dropped"]), (0, 0), end)
+                self.assertEqual(collections.Counter(read(self.file)), seen_by_tshark(capture))
+
     @lab.needs_program("prlimit")
     def test_a_full_disk_is_said_once_and_costs_records_only(self):
         with lab.weir(self.text(active="100ms"), prefix=("prlimit", "--fsize=300000")) as w:
@@ -206,6 +233,48 @@ class Records(unittest.TestCase):
         print(f"\nnote: {counts['flows_created']} flows, resident {before >> 20} MiB, then {after >> 20} MiB, {sweeps}")
         if not lab.SANITIZED:
             self.assertLess(after, before * 1.1 + (8 << 20))
+
+
+def frame(source, target, vlan, protocol, *ports):
+    """Ethernet, perhaps a tag, IP, and the header of what it carries; ICMP is an echo."""
+    l4 = b"".join(p.to_bytes(2, "big") for p in ports)
+    l4 = {6: l4 + bytes(8) + b"\x50\x10" + bytes(6), 17: l4 + b"\0\x08\0\0"}.get(protocol, bytes([8 if protocol == 1 else 128]) + bytes(7))
+    version, a, b = source[0], bytes.fromhex(source[1]), bytes.fromhex(target[1])
+    if version == 4:
+        ip = b"\x45\0" + (20 + len(l4)).to_bytes(2, "big") + bytes(4) + bytes([64, protocol, 0, 0]) + a + b
+    else:
+        ip = b"\x60\0\0\0" + len(l4).to_bytes(2, "big") + bytes([protocol, 64]) + a + b
+    tag = b"\x81\0" + vlan.to_bytes(2, "big") if vlan else b""
+    return bytes(11) + b"\1" + tag + (b"\x08\0" if version == 4 else b"\x86\xdd") + ip + l4
+
+
+def seen_by_tshark(capture):
+    """vlan, protocol, source and its port, target and its port, packets each way, of every flow; the first packet's is the source."""
+    fields = ("vlan.id", "ip.proto", "ipv6.nxt", "ip.src", "ipv6.src", "ip.dst", "ipv6.dst", "tcp.srcport", "udp.srcport",
+              "tcp.dstport", "udp.dstport")
+    done = subprocess.run(["tshark", "-n", "-r", capture, "-T", "fields", *(a for f in fields for a in ("-e", f))], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    flows = {}
+    for line in done.stdout.splitlines():
+        f = line.split("\t")
+        a, b = (f[3] or f[4], f[7] or f[8] or "0"), (f[5] or f[6], f[9] or f[10] or "0")
+        way = (f[0] or "0", f[1] or f[2], *b, *a) in flows
+        key = (f[0] or "0", f[1] or f[2], *(b + a if way else a + b))
+        flows.setdefault(key, [0, 0])[way] += 1
+    return collections.Counter((*key, *map(str, n)) for key, n in flows.items())
+
+
+def csv_rows(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        for r in csv.DictReader(file):
+            yield tuple(r[k] for k in ("vlan", "protocol", "address_0", "port_0", "address_1", "port_1", "packets_0", "packets_1"))
+
+
+def json_rows(path):
+    with open(path, encoding="utf-8") as file:
+        for r in map(json.loads, file):
+            (a, b), (p, q), (m, n) = r["address"], r["port"], r["packets"]
+            yield (str(r["vlan"]), str(r["protocol"]), a, str(p), b, str(q), str(m), str(n))
 
 
 def resident(pid):

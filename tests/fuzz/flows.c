@@ -86,17 +86,6 @@ static void packet(int worker, uint32_t flow, uint32_t hash, uint8_t flags)
     claim(weir_flow_is(f, &key));
 }
 
-static void forget(uint32_t flow, uint32_t hash)
-{
-    int worker = model[flow].where != 0 ? model[flow].where - 1 : 0;
-    struct weir_key key = key_of(flow);
-    hash = model[flow].where != 0 ? model[flow].hash : hash;
-    claim(weir_flow_table_remove(table[worker], &store[worker], hash, &key) == (model[flow].where != 0));
-    if (model[flow].where != 0)
-        used[worker]--;
-    model[flow].where = 0;
-}
-
 static void list_all(int worker)
 {
     uint32_t n = 0;
@@ -166,7 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint32_t flow = data[1], hash = (flow * 0x9e3779b1u) << (data[2] & 31);
         switch (data[0] & 7) {
         case 0:
-            forget(flow, hash);
+            now += data[1];
             break;
         case 1:
             weir_flow_table_age(
@@ -193,11 +182,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         claim(used[0] + used[1] <= WORKERS * each && used[worker] == table[worker]->used);
     }
-    for (int i = 0; i < WORKERS; i++)
+    now += (uint64_t)times.idle + 1;
+    for (int i = 0; i < WORKERS; i++) {
         list_all(i);
-    for (uint32_t flow = 0; flow < FLOWS; flow++)
-        if (model[flow].where != 0)
-            forget(flow, 0);
+        for (int half = 0; half < 2; half++) /* from the cursor on, and from the first bucket */
+            weir_flow_table_age(table[i], &store[i], &times, now, UINT32_MAX, ended, &i);
+        claim(used[i] == 0 && table[i]->used == 0);
+    }
     claim(count_free(&store[0]) + count_free(&store[1]) == WORKERS * each);
     for (int i = 0; i < WORKERS; i++) {
         const struct weir_flow_bucket *b = (const struct weir_flow_bucket *)(table[i] + 1);
