@@ -22,6 +22,8 @@ static const struct weir_verb verbs[] = {
         weir_run_options, "FILE"},
     {"check", weir_verb_check, "find every mistake of configuration files", weir_check_options, "FILE"},
     {"plan", weir_verb_plan, "show which worker would run where, and why", weir_plan_options, "FILE"},
+    {"simulate", weir_verb_simulate, "run a pipeline on simulated cores, and hold it against what must be",
+        weir_simulate_options, "FILE"},
     {"ctl", weir_verb_ctl, "ask a running weir, or have it rearrange its workers", weir_ctl_options,
         "workers ledger config ready resize move shuffle drain"},
     {"flows", weir_verb_flows, "count packets, bytes and flows of capture files", weir_flows_options, "FILE"},

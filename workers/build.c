@@ -724,7 +724,8 @@ enum weir_failure weir_runtime_build(struct weir_runtime *rt)
                 rt->pools[p].config->name, rt->pools[p].egress->port->name, rt->pools[p].egress->queues,
                 rt->pools[p].egress->queues == 1 ? "" : "s");
     rt->tsc_hz = rte_get_tsc_hz();
-    rt->mempool = make_mempool(rt->plan->n_mbufs, rt->mbuf_room, rt->plan->mbuf_node);
+    if (rt->mempool == NULL) /* the simulator keeps one */
+        rt->mempool = make_mempool(rt->plan->n_mbufs, rt->mbuf_room, rt->plan->mbuf_node);
     if (rt->mempool == NULL)
         return no_memory(rt, "the packets");
     enum weir_failure failed = open_ports(rt);

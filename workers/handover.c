@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "workers/handover.h"
 
+#include "workers/simulate.h"
 #include "workers/worker.h"
 
 #define DISK_WAITS_PER_S 4 /* a quarter of a second */
@@ -12,7 +13,7 @@ static void fence(struct weir_output *outputs, struct weir_route *route, const s
 {
     for (uint32_t i = 0; i < m->n_workers; i++) {
         struct weir_output *o = &outputs[i];
-        o->fence.position = o->ring->tail + o->n;
+        o->fence.position = o->ring->tail + (weir_broken(WEIR_PACKET_BEHIND_FENCE) ? 0 : o->n);
         weir_word_publish(&o->fence.epoch, m->epoch);
     }
     *route = m->to;
@@ -65,6 +66,8 @@ static void tell_stages_of_all(
     bool gives = mine == &m->from;
     for (uint32_t shard = 0; shard < WEIR_SHARDS; shard++) {
         bool changes = mine->worker[shard] == w->index && other->worker[shard] != w->index;
+        if (changes)
+            weir_watch_shard(w, shard, gives);
         /* Who ended before it heard of the move gave nothing. */
         if (changes &&
             (gives || weir_word_read(&m->workers[other->worker[shard]]->handover.given) == m->epoch))
@@ -81,7 +84,8 @@ static bool past_fences(const struct weir_worker *w, uint32_t epoch)
         const struct weir_input *in = &w->inputs[i];
         bool past = weir_word_read(&in->fence->epoch) == epoch &&
                     (int32_t)(in->ring->head - in->fence->position) >= 0;
-        if (!past && !in->ended && !weir_ring_ended(in->ring))
+        if (!past &&
+            ((!in->ended && !weir_ring_ended(in->ring)) || weir_broken(WEIR_ENDED_PRODUCER_NOT_COUNTED)))
             return false;
     }
     return true;
@@ -129,7 +133,7 @@ static void give(struct weir_worker *w, uint64_t now_tsc)
     struct weir_handover *h = &w->handover;
     if (!h->noted && past_fences(w, h->move->epoch))
         note(w, now_tsc);
-    if (!h->noted || !taken(w) || !written(w, now_tsc))
+    if (!h->noted || (!taken(w) && !weir_broken(WEIR_RELEASE_BEFORE_CONSUMED)) || !written(w, now_tsc))
         return;
     tell_stages_of_all(w, &h->move->from, &h->move->to);
     weir_word_publish(&h->given, h->move->epoch);

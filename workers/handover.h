@@ -28,7 +28,9 @@ struct weir_worker;
 
 /* Packets that a new owner keeps at most; then it takes no more of the shards that come, nor what lies behind them in a
  * ring, and its inboxes do what they do when full. */
+#ifndef WEIR_STASH /* smaller in the simulator */
 #define WEIR_STASH 1024
+#endif
 
 /* Read only while it is under way. */
 struct weir_move {

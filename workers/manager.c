@@ -14,6 +14,7 @@
 
 #include "workers/log.h"
 #include "workers/runtime.h"
+#include "workers/simulate.h"
 
 #define RESULTS 8      /* of the last orders, for those who wait */
 #define LONG_AFTER_S 1 /* a move that takes so long is worth a line */
@@ -74,7 +75,7 @@ static bool prepare(struct weir_runtime *rt)
         .to = pool->owners};
     for (uint32_t shard = 0; shard < WEIR_SHARDS; shard++) {
         uint8_t from = m->from.worker[shard], to = g->want.worker[shard];
-        if (from == to || m->takes[from] || m->gives[to])
+        if (from == to || ((m->takes[from] || m->gives[to]) && !weir_broken(WEIR_GIVE_AND_TAKE_IN_ONE_BATCH)))
             continue;
         m->gives[from] = m->takes[to] = true;
         m->to.worker[shard] = to;

@@ -7,6 +7,7 @@
 #include <rte_pause.h>
 
 #include "workers/plant.h"
+#include "workers/simulate.h"
 
 /* ---- the step: serve, flush, receive, process, dispatch ---- */
 
@@ -117,6 +118,8 @@ static uint32_t receive_slow(struct weir_worker *w)
     if (h->plays)
         return weir_handover_play(w);
     bool room = !h->move->takes[w->index] || weir_handover_has_room(h, WEIR_BATCH);
+    if (weir_broken(WEIR_BLOCKED_PRODUCER_IGNORES_COMMANDS) && !room)
+        return 0; /* either alone does no harm */
     return room ? receive(w) : weir_handover_receive(w);
 }
 
@@ -220,16 +223,20 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
     if (__builtin_expect(h->move != NULL, 0))
         weir_handover_step(w, now_tsc);
     if (!room) {
-        serve(w);
+        if (!weir_broken(WEIR_BLOCKED_PRODUCER_IGNORES_COMMANDS))
+            serve(w);
         publish(w);
         settle_slow(w);
         weir_trash_flush(&w->trash);
         return WEIR_STEP_BLOCKED;
     }
     w->batch.now_tsc = now_tsc;
+    if (weir_broken(WEIR_UNTOLD_TAKER))
+        serve(w);
     w->batch.n = __builtin_expect(h->move != NULL, 0) ? receive_slow(w) : receive(w);
     bool full = w->batch.n == WEIR_BATCH;
-    serve(w);
+    if (!weir_broken(WEIR_UNTOLD_TAKER))
+        serve(w);
     if (w->batch.n == 0) {
         publish(w);
         tick(w, now_tsc);
@@ -239,8 +246,10 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
         return WEIR_STEP_IDLE;
     }
     hold(w, w->batch.n);
-    if (__builtin_expect(h->move != NULL, 0) && h->move->takes[w->index] && !h->plays)
+    if (__builtin_expect(h->move != NULL, 0) && h->move->takes[w->index] && !h->plays &&
+        !weir_broken(WEIR_NO_STASH))
         weir_handover_stash(w);
+    weir_watch_batch(w);
     process(w);
     weir_plant(w, &w->batch);
     if (__builtin_expect(w->copies.n != 0, 0))
@@ -372,21 +381,22 @@ static bool nothing_to_do(struct weir_worker *w)
     return nothing;
 }
 
-static void park(struct weir_worker *w)
+/* False: there is something to do after all, or a full inbox to wait for. */
+static bool park(struct weir_worker *w)
 {
     weir_doorbell_arm(&w->bell);
-    if (nothing_to_do(w))
+    bool sleeps = nothing_to_do(w);
+    if (sleeps)
         weir_doorbell_wait(&w->bell, PARK_NS);
     weir_doorbell_disarm(&w->bell);
+    return sleeps;
 }
 
 /* The ladder of who has nothing to do: a pause, or the CPU for its other worker; later, sleep. */
 static bool rest(struct weir_worker *w, uint64_t idle_tsc)
 {
-    if (w->park_after_tsc != 0 && idle_tsc >= w->park_after_tsc && w->handover.move == NULL) {
-        park(w);
+    if (w->park_after_tsc != 0 && idle_tsc >= w->park_after_tsc && w->handover.move == NULL && park(w))
         return true;
-    }
     if (w->yields)
         sched_yield(); /* the other worker of this CPU may be the one that is waited for */
     else
@@ -401,6 +411,7 @@ int weir_worker_run(void *worker)
     uint64_t now = rte_rdtsc(), busy_until = now;
     while (!weir_worker_ended(w)) {
         enum weir_step what = weir_worker_step(w, now);
+        weir_watch_step(w, what);
         if (what != WEIR_STEP_BUSY && rest(w, what == WEIR_STEP_IDLE ? now - busy_until : 0))
             what = WEIR_STEP_PARKED;
         uint64_t after = rte_rdtsc();
