@@ -25,6 +25,7 @@
 #define IDLE_NS                                                                                              \
     1000000 /* a look at empty rings; a worker never wakes the writer, which would be a system call */
 #define PATIENCE_S 2            /* without one more packet, at the end */
+#define GRACES_A_SECOND 10      /* past the deadline, for what is in hand */
 #define BUFFER_BYTES (1u << 20) /* holds a burst of common frames: one write */
 #define NS_A_SECOND INT64_C(1000000000)
 
@@ -55,6 +56,7 @@ struct weir_writer {
     uint8_t *flat; /* for a frame in several segments */
     pthread_t thread;
     bool runs;
+    uint64_t deadline_tsc; /* written before `stop` */
     struct weir_word stop;
     uint32_t n_sources;
     struct source sources[];
@@ -384,6 +386,8 @@ static void *write_all(void *given)
     struct weir_writer *w = given;
     for (;;) {
         bool last = weir_word_read(&w->stop) != 0; /* before the look, so that nothing comes after it */
+        if (last && rte_rdtsc() >= w->deadline_tsc)
+            return NULL;
         uint32_t n = 0;
         for (uint32_t i = 0; i < w->n_sources; i++)
             n += write_burst(w, &w->sources[i]);
@@ -423,7 +427,7 @@ int weir_writer_open(
         close(fd);
     if (result == 0)
         return 0;
-    weir_writer_close(w);
+    weir_writer_close(w, 0);
     *made = NULL;
     return result;
 }
@@ -440,13 +444,22 @@ int weir_writer_add(struct weir_writer *w, struct weir_ring_consumer *ring, stru
     return -error;
 }
 
-static bool join_writer(struct weir_writer *w)
+/* False: it does not answer. */
+static bool join_writer(struct weir_writer *w, uint64_t grace)
 {
-    for (uint64_t before = UINT64_MAX, now = 0; now != before;) {
+    const uint64_t hz = w->plan.tsc_hz;
+    bool last = false;
+    for (uint64_t before = UINT64_MAX, now = 0; !last && now != before;) {
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += PATIENCE_S;
-        if (pthread_timedjoin_np(w->thread, NULL, &until) == 0)
+        uint64_t at = rte_rdtsc(), wait = grace;
+        last = at >= w->deadline_tsc;
+        if (!last)
+            wait = RTE_MIN(w->deadline_tsc - at, PATIENCE_S * hz);
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        uint64_t ns = (uint64_t)until.tv_nsec + wait * NS_A_SECOND / hz;
+        until.tv_sec += (time_t)(ns / NS_A_SECOND);
+        until.tv_nsec = (long)(ns % NS_A_SECOND);
+        if (pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
             return true;
         before = now;
         now = 1;
@@ -458,19 +471,28 @@ static bool join_writer(struct weir_writer *w)
     return false;
 }
 
-bool weir_writer_close(struct weir_writer *w)
+void weir_writer_close(struct weir_writer *w, uint64_t deadline_tsc)
 {
+    const uint64_t grace = w->plan.tsc_hz / GRACES_A_SECOND;
+    w->deadline_tsc = RTE_MAX(deadline_tsc, rte_rdtsc() + grace);
     weir_word_publish(&w->stop, 1);
-    if (w->runs && !join_writer(w))
-        return false;
+    if (w->runs && !join_writer(w, grace))
+        return;
+    for (uint32_t i = 0, left; i < w->n_sources; i++) {
+        weir_ring_peek(w->sources[i].ring, 1, &left);
+        if (left != 0)
+            weir_word_publish(w->plan.failed, ETIME);
+    }
     if (w->file != NULL && fclose(w->file) != 0) /* some file systems tell only now */
         weir_word_publish(w->plan.failed, (uint32_t)errno);
     free(w->flat);
     free(w);
-    return true;
 }
 
 const char *weir_writer_says(uint32_t error)
 {
-    return error == ETIMEDOUT ? "the disk does not answer" : strerror((int)(error & ~WEIR_WRITER_NO_NEXT));
+    error &= ~WEIR_WRITER_NO_NEXT;
+    return error == ETIMEDOUT ? "the disk does not answer"
+           : error == ETIME   ? "the disk is too slow for `drain-timeout`"
+                              : strerror((int)error);
 }

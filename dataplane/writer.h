@@ -66,8 +66,9 @@ enum {
 /* 0, or -errno with cause and remedy in `error`. No two writers have the same file at once. */
 int weir_writer_open(struct weir_writer **, const struct weir_writer_plan *, char *error, size_t error_size);
 int weir_writer_add(struct weir_writer *, struct weir_ring_consumer *, struct weir_counter *counts);
-/* After the last push: true when all that was pushed is written or counted. False: the disk has not answered for two
- * seconds; the writer's thread is left alone with what is still in the rings, which must stay readable. */
-bool weir_writer_close(struct weir_writer *);
+/* After the last push. What is not written by the deadline, or a tenth of a second from now if that is later, is still in
+ * the rings, which must stay readable: if the disk does not answer for two seconds, or then, the writer's thread is left
+ * alone with them. */
+void weir_writer_close(struct weir_writer *, uint64_t deadline_tsc);
 /* What is in `failed`, as text. */
 const char *weir_writer_says(uint32_t error);

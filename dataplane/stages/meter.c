@@ -141,7 +141,6 @@ struct meter_worker {
 
 struct meter_pool { /* before the workers start */
     struct weir_writer *writer;
-    bool hangs;              /* its disk, at the end */
     struct weir_word failed; /* the writer writes, anyone reads: errno, 0 = fine */
     uint32_t n;
     struct meter_worker *worker[];
@@ -508,7 +507,7 @@ static void end_records(struct weir_stage *s)
     for (uint32_t i = 0; i < pool->n; i++) /* what ageing ended in a worker's last step was not told yet */
         if (pool->worker[i]->records != NULL)
             weir_ring_publish(&pool->worker[i]->records->producer);
-    pool->hangs = !weir_writer_close(pool->writer);
+    weir_writer_close(pool->writer, s->env->drain_tsc);
     pool->writer = NULL;
 }
 
@@ -518,7 +517,7 @@ static void meter_fini(struct weir_stage *s)
     struct meter_worker *w = s->worker_state;
     if (pool->writer != NULL)
         end_records(s);
-    if (pool->hangs && w->records != NULL)
+    if (w->records != NULL)
         weir_counter_add(&s->counts[RECORDS_LOST], weir_ring_depth(w->records));
 }
 
@@ -531,7 +530,8 @@ static bool meter_trouble(const struct weir_stage *s, char *text, size_t size)
             "%s grew beyond its length: the file after it could not begin: %s; no record is missing",
             p->records.file, weir_writer_says(error));
     else if (error != 0)
-        snprintf(text, size, "records are missing in %s: %s; they are counted as records_failed",
+        snprintf(text, size,
+            "records are missing in %s: %s; they are counted as records_failed or records_lost",
             p->records.file, weir_writer_says(error));
     return error != 0;
 }

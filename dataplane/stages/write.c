@@ -73,7 +73,6 @@ static const char *const write_counters[] = {
 
 struct write_pool {
     struct weir_writer *writer;
-    bool hangs;              /* the disk, at the end */
     struct weir_word failed; /* the writer writes, anyone reads: errno, 0 = fine */
 };
 
@@ -181,10 +180,9 @@ static void write_fini(struct weir_stage *s)
     struct write_pool *pool = s->pool_state;
     struct write_worker *w = s->worker_state;
     if (pool->writer != NULL)
-        pool->hangs = !weir_writer_close(pool->writer);
+        weir_writer_close(pool->writer, s->env->drain_tsc);
     pool->writer = NULL;
-    if (pool->hangs)
-        weir_counter_add(&s->counts[NOT_WRITTEN], weir_ring_depth(w->ring));
+    weir_counter_add(&s->counts[NOT_WRITTEN], weir_ring_depth(w->ring));
     take_back(s, w, 0);
 }
 
@@ -193,7 +191,8 @@ static bool write_trouble(const struct weir_stage *s, char *text, size_t size)
     const struct write_params *p = s->params;
     uint32_t error = weir_word_read(&((const struct write_pool *)s->pool_state)->failed);
     if (error != 0)
-        snprintf(text, size, "the capture %s ends early: %s; what came later is counted as failed", p->file,
+        snprintf(text, size,
+            "the capture %s ends early: %s; what came later is counted as failed or not_written", p->file,
             weir_writer_says(error));
     return error != 0;
 }

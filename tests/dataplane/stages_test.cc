@@ -1194,6 +1194,30 @@ TEST_P(Write, AFullQueueHoldsUpNobody)
     EXPECT_EQ(s.trash.n_plain, 100u);
 }
 
+TEST_P(Write, WhatIsLeftAtTheDeadlineIsCountedAndTheFileIsWhole)
+{
+    s.env.tsc_hz = 1000; /* a tenth of a second is soon over */
+    uint64_t left = 0;
+    s.set("queue", UINT64_C(128));
+    for (int tries = 0; tries < 50 && left == 0; tries++) { /* mostly the writer sleeps while this happens */
+        std::fill_n(s.s.counts, 64, weir_counter{});
+        s.trash.n_plain = 0;
+        ASSERT_EQ(s.start(), 0) << error;
+        for (int i = 0; i < 100; i++)
+            hand_over({p.make(bytes(60, 0))});
+        finish();
+        left = s.count("not_written");
+        EXPECT_EQ(s.count("written") + left, 100u);
+        EXPECT_EQ(read().size(), s.count("written"));
+        EXPECT_EQ(s.trash.n_plain, 100u) << "all came back";
+        char text[512] = "";
+        EXPECT_EQ(weir_stage_write.trouble(&s.s, text, sizeof text), left != 0);
+        EXPECT_EQ(std::string(text).find("too slow for `drain-timeout`") != std::string::npos, left != 0)
+            << text;
+    }
+    EXPECT_GT(left, 0u);
+}
+
 TEST_P(Write, WhatCannotBeWrittenIsSaidAtTheStart)
 {
     const struct {

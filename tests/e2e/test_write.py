@@ -2,6 +2,7 @@
 """Captures out: what `write` wrote is what went in, as another program reads it; a bad disk is said and harms nobody."""
 import os
 import tempfile
+import time
 import unittest
 
 import lab
@@ -144,6 +145,22 @@ pools:
         counters = end.stage("write")["counters"]
         self.assertEqual(counters["written"] + counters["not_written"], end.stage("write")["in"], end)
         self.assertRegex(end["trouble"][0], r"pool out: the capture \S+ ends early: the disk does not answer")
+
+    @lab.only_in("release")
+    def test_a_disk_that_does_not_answer_is_waited_for_within_the_drain_timeout(self):
+        took = {}
+        for timeout in (0.2, 2):
+            with lab.weir(GENERATE.format(rate="10kpps", write=self.path("w.pcap")), "--set", f"drain-timeout={timeout}s") as w:
+                w.wait_for_metrics(lambda m: m["weir_ledger_accepted_packets_total"] > 1000)
+                tracer = lab.hang(w.pid, "weir-write")
+                w.wait_for_metrics(lambda m: sum(v for k, v in m.items() if "not_written" in k) > 0)
+                before = time.monotonic()
+                end = w.stop()
+                took[timeout] = time.monotonic() - before
+            with tracer.stdout:
+                tracer.wait(30)
+            self.check_books(end, code=71)
+        self.assertLess(took[0.2], took[2] - 0.5, took)
 
     def test_a_file_that_cannot_be_written_is_an_error_at_its_place(self):
         for path, code, said in (("/nosuch/x.pcap", 78, "No such file"), (self.folder, 78, "Is a directory"),
