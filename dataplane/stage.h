@@ -171,8 +171,8 @@ struct weir_stage_def {
      * weir_stage_drop(), weir_stage_consume() or, in transmit, to a port. No allocation, lock, log, system call. */
     void (*process)(struct weir_stage *, struct weir_batch *);
 
-    /* The same thread, in a step without packets; bounded like the other. */
-    void (*tick)(struct weir_stage *, uint64_t now_tsc);
+    /* The same thread, in a step without packets; bounded like the other. True: more is due, so do not sleep now. */
+    bool (*tick)(struct weir_stage *, uint64_t now_tsc);
 
     /* A shard changes its owner, the worker whose thread calls: what this worker keeps of it beside the shard's object
      * goes there, or comes from there. NULL = it keeps nothing. */

@@ -138,9 +138,10 @@ static inline void process(struct weir_worker *w)
 
 static void tick(struct weir_worker *w, uint64_t now_tsc)
 {
+    w->behind = false;
     for (uint32_t i = 0; i < w->n_stages; i++)
         if (w->stages[i].def->tick != NULL)
-            w->stages[i].def->tick(&w->stages[i], now_tsc);
+            w->behind |= w->stages[i].def->tick(&w->stages[i], now_tsc);
 }
 
 static inline void dispatch(struct weir_worker *w, const struct weir_edge *e, const struct weir_batch *batch)
@@ -395,7 +396,8 @@ static bool park(struct weir_worker *w)
 /* The ladder of who has nothing to do: a pause, or the CPU for its other worker; later, sleep. */
 static bool rest(struct weir_worker *w, uint64_t idle_tsc)
 {
-    if (w->park_after_tsc != 0 && idle_tsc >= w->park_after_tsc && w->handover.move == NULL && park(w))
+    if (w->park_after_tsc != 0 && idle_tsc >= w->park_after_tsc && w->handover.move == NULL && !w->behind &&
+        park(w))
         return true;
     if (w->yields)
         sched_yield(); /* the other worker of this CPU may be the one that is waited for */

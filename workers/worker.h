@@ -110,6 +110,7 @@ struct weir_worker {
     uint32_t next_input;
     uint32_t n_remaindered; /* packets in all remainders */
     bool draining, discarding, quitting;
+    bool behind;           /* a stage has more to do: no sleep */
     uint64_t closed_ports; /* a bit each: not to be received from */
     struct weir_stage_env env;
     struct weir_trash trash;

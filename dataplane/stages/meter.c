@@ -122,6 +122,7 @@ static const char *const meter_counters[] = {
 /* … but never looks at more than so many in one step of the worker: under high load a round takes longer. A flow that
  * is met again after its time starts anew, wherever the round is. */
 #define STEPS_MAX 8
+#define PACE_MAX (1 << 20) /* what it may be behind */
 /* Records of a worker that may wait for the disk: at 10 million new flows a minute 400 ms of them. */
 #define RECORDS_WAITING 65536
 
@@ -247,7 +248,7 @@ static void turn_slow(
     }
 }
 
-static void age(struct weir_stage *s, uint64_t now_tsc)
+static bool age(struct weir_stage *s, uint64_t now_tsc)
 {
     struct meter_worker *w = s->worker_state;
     uint64_t steps = w->n_live == 0 ? 0 : weir_bucket_take(&w->pace, now_tsc, STEPS_MAX);
@@ -255,7 +256,8 @@ static void age(struct weir_stage *s, uint64_t now_tsc)
     if (w->records != NULL)
         weir_ring_publish(&w->records->producer);
     if (steps == 0)
-        return;
+        return false;
+    bool more = steps == STEPS_MAX;
     weir_counter_add(&s->counts[SWEEPS_1 + (steps > 1) + (steps > 2) + (steps > 4)], 1);
     for (; steps && w->n_live; steps--) {
         if (w->cursor >= w->n_live)
@@ -267,6 +269,7 @@ static void age(struct weir_stage *s, uint64_t now_tsc)
         else
             w->cursor += table->cursor == 0;
     }
+    return more;
 }
 
 static void meter_process(struct weir_stage *s, struct weir_batch *batch)
@@ -479,7 +482,8 @@ static int meter_init(struct weir_stage *s)
 
     unsigned __int128 round = (unsigned __int128)w->n_buckets * s->env->shards * ROUNDS_PER_IDLE;
     uint64_t steps_per_s = (uint64_t)(round * 1000000000 / params->idle_ns) + 1;
-    int result = weir_bucket_init(&w->pace, steps_per_s, 8 * STEPS_MAX, s->env->tsc_hz, 0);
+    uint64_t asleep = steps_per_s / 10 < PACE_MAX ? steps_per_s / 10 : PACE_MAX; /* of a worker that parks */
+    int result = weir_bucket_init(&w->pace, steps_per_s, asleep + 8 * STEPS_MAX, s->env->tsc_hz, 0);
     if (result == 0)
         result = join_pool(s, pool);
     return result != 0 || params->records.file == NULL ? result : open_records(s, &params->records);

@@ -844,6 +844,23 @@ TEST(Meter, TheWorkOfAgeingIsBoundedAndCounted)
     EXPECT_LE(sweeps, steps + 20000);
 }
 
+TEST(Meter, AgeingCatchesUpWithASleepOfItsWorker)
+{
+    Packets p;
+    Stage m(weir_stage_meter, 16);
+    const uint64_t second = 1000000000;
+    with_meter(m, 20000, second);
+    for (uint32_t i = 0; i < 20000; i++)
+        m.run({p.make(frame(i))}, 1, true), p.all.clear();
+    while (m.s.def->tick(&m.s, 1)) {
+    }
+    for (uint64_t at = second / 20; at <= 3 * second;
+         at += second / 20) /* it wakes, does what is due, and sleeps */
+        for (int i = 0; m.s.def->tick(&m.s, at); i++)
+            ASSERT_LT(i, 1000) << "the work of 50 ms has an end";
+    EXPECT_EQ(m.count("flows"), 0u);
+}
+
 TEST(Meter, IdleFlowsEndAndBusyOnesStay)
 {
     Packets p;

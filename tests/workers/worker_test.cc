@@ -438,6 +438,27 @@ TEST_F(Worker, APortThatIsClosedIsNotTouchedOnceTheWorkerHasAnswered)
     EXPECT_EQ(w->env.mute_ports, UINT64_C(1) << 3) << "but not sent to";
 }
 
+uint32_t due;
+
+TEST_F(Worker, DoesNotSleepWhileAStageHasMoreToDo)
+{
+    weir_stage_def def = {};
+    def.tick = [](weir_stage *s, uint64_t) {
+        if (--due == 0)
+            weir_ring_close(static_cast<weir_ring_producer *>(s->worker_state));
+        return true;
+    };
+    Owned<weir_stage> stage = zeroed<weir_stage>();
+    stage->def = &def;
+    stage->worker_state = &in->producer;
+    w->stages = stage.get();
+    w->n_stages = 1;
+    w->park_after_tsc = 1;
+    due = 20;
+    weir_worker_run(w.get());
+    EXPECT_EQ(weir_counter_read(&w->bell.parks), 0u);
+}
+
 /* An old owner: `file` stands for the ring to a writer, out[1] for the pool that gets copies. */
 weir_ring *file;
 
