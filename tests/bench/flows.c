@@ -2,7 +2,7 @@
 /* What a packet costs in a table of flows: the stage `meter` as it is, with the 1 024 shards of a pool, beside rte_hash over the
  * same records, fed the same descriptors. One core; the two take turns, long enough that each finds its own cache.
  *
- *     flows FLOWS ROUNDS BLOCKS
+ *     flows FLOWS ROUNDS BLOCKS MEGABYTES hugepages|normal
  *
  * Each packet belongs to a flow drawn at random; one flow in CHURN packets is replaced by a new one, and the old one ages
  * away. A line of JSON a round: TSC cycles a packet of each. */
@@ -225,14 +225,12 @@ static uint64_t timed(struct traffic *t, void (*what)(void), uint32_t blocks)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4)
+    if (argc != 6)
         return 64;
     n_flows = (uint32_t)strtoul(argv[1], NULL, 10);
     uint32_t rounds = (uint32_t)strtoul(argv[2], NULL, 10), blocks = (uint32_t)strtoul(argv[3], NULL, 10);
-    char megabytes[16];
-    snprintf(megabytes, sizeof megabytes, "%lu", 128 + ((unsigned long)n_flows * 400 >> 20));
-    char *eal[] = {
-        argv[0], "--no-huge", "--no-pci", "--no-telemetry", "--log-level=error", "-m", megabytes, NULL};
+    char *pages = strcmp(argv[5], "hugepages") == 0 ? "--in-memory" : "--no-huge";
+    char *eal[] = {argv[0], pages, "--no-pci", "--no-telemetry", "--log-level=error", "-m", argv[4], NULL};
     if (rte_eal_init(7, eal) < 0)
         return 71;
     uint64_t idle_ns = (uint64_t)SILENCE * n_flows * PACKET_NS;
