@@ -47,6 +47,7 @@ static uint32_t take_chunk(struct weir_flow_store *s)
     uint32_t first = s->chunks;
     if (first != 0) {
         s->chunks = s->records[first].key.address[1];
+        s->n_chunks--;
     } else if (s->end - s->fresh >= s->chunk) {
         first = s->fresh;
         s->fresh += s->chunk;
@@ -74,6 +75,13 @@ static uint32_t take_record(struct weir_flow_store *s)
     return i;
 }
 
+static void give_chunk(struct weir_flow_store *s, uint32_t first)
+{
+    s->records[first].key.address[1] = s->chunks;
+    s->chunks = first;
+    s->n_chunks++;
+}
+
 static void give_record(struct weir_flow_store *s, uint32_t i)
 {
     struct weir_key *key = &s->records[i].key;
@@ -81,8 +89,7 @@ static void give_record(struct weir_flow_store *s, uint32_t i)
     s->free = i;
     if (++s->n_free < s->chunk)
         return;
-    key->address[1] = s->chunks;
-    s->chunks = i;
+    give_chunk(s, i);
     s->free = s->n_free = 0;
 }
 
@@ -96,14 +103,20 @@ bool weir_flow_store_empty(struct weir_flow_store *s)
 
 /* What lies in the ring to the next worker is all that is given away unasked: it is made good only when taken. So
  * where nobody is short nothing moves, and a worker that is short has all that the others do not use, step by step
- * from one to the next. */
-void weir_flow_store_exchange(struct weir_flow_store *s)
+ * from one to the next. Who has no flows may sleep between two steps, so that there the ring is filled; who has some
+ * and is short himself must not be emptied by it. */
+bool weir_flow_store_exchange(struct weir_flow_store *s, bool live)
 {
-    if (s->to == NULL || weir_ring_room(s->to, 1) == 0)
-        return;
-    uint32_t first = take_chunk(s);
-    if (first != 0)
+    uint32_t first = 0, room = live ? WEIR_FLOW_CHUNKS : 1;
+    if (s->to == NULL)
+        return false;
+    if (live && s->n_chunks + (s->end - s->fresh) / s->chunk <= 1) {
+        if (weir_ring_pop(s->from, &first, 1) == 1)
+            give_chunk(s, first);
+    } else if (weir_ring_room(s->to, room) >= room && (first = take_chunk(s)) != 0) {
         weir_ring_push(s->to, &first, 1);
+    }
+    return first != 0;
 }
 
 /* ---- insert and remove ---- */

@@ -39,8 +39,8 @@ extern "C" {
 
 #define WEIR_FLOW_PLACES 8                /* a bucket */
 #define WEIR_FLOW_CAPACITY_MAX (1u << 30) /* a store */
-#define WEIR_FLOW_CHUNK 32                /* records that change hands at once, at most */
-#define WEIR_FLOW_CHUNKS 2                /* that may be on their way to the next worker */
+#define WEIR_FLOW_CHUNK 1024              /* records that change hands at once, at most */
+#define WEIR_FLOW_CHUNKS 16               /* that may be on their way to the next worker */
 
 struct weir_flow {
     struct weir_key key; /* kind NONE: not in use, address[0] = next of its list, address[1] = next chunk;
@@ -91,7 +91,7 @@ struct weir_flow_table {
 struct weir_flow_store {
     struct weir_flow *records;       /* number 0 of the pool */
     uint32_t free, n_free;           /* records given back, less than a chunk; 0 = none */
-    uint32_t chunks;                 /* first record of the first whole chunk of them, 0 = none */
+    uint32_t chunks, n_chunks;       /* first record of the first whole chunk of them, 0 = none */
     uint32_t fresh, end;             /* never in use yet */
     uint32_t chunk;                  /* its size */
     struct weir_ring_consumer *from; /* chunks that come from the worker before; NULL = alone */
@@ -113,8 +113,10 @@ struct weir_flow_table *weir_flow_table_init(void *memory, uint32_t capacity);
 size_t weir_flow_store_bytes(uint32_t capacity);
 /* `lowest`: the lowest part of all workers of the pool. False: they lie more than 256 GiB apart. */
 bool weir_flow_store_init(struct weir_flow_store *, void *memory, void *lowest, uint32_t capacity);
-/* Hand at most one chunk of free records on, if the next worker has room. Once a step. */
-void weir_flow_store_exchange(struct weir_flow_store *);
+/* Once a step. A worker whose shards hold flows takes a chunk of free records in when it has no more than one, else hands
+ * one on if the next worker has taken the one before. Without flows it hands on what it has, as long as there is room.
+ * False: nothing was to be done. */
+bool weir_flow_store_exchange(struct weir_flow_store *, bool live);
 bool weir_flow_store_empty(struct weir_flow_store *);
 
 /* `hash` is always that of the descriptor the key came with; the key's flags do not matter to a search. */

@@ -252,7 +252,7 @@ static bool age(struct weir_stage *s, uint64_t now_tsc)
 {
     struct meter_worker *w = s->worker_state;
     uint64_t steps = w->n_live == 0 ? 0 : weir_bucket_take(&w->pace, now_tsc, STEPS_MAX);
-    weir_flow_store_exchange(&w->store);
+    weir_flow_store_exchange(&w->store, w->n_live != 0);
     if (w->records != NULL)
         weir_ring_publish(&w->records->producer);
     if (steps == 0)
@@ -270,6 +270,15 @@ static bool age(struct weir_stage *s, uint64_t now_tsc)
             w->cursor += table->cursor == 0;
     }
     return more;
+}
+
+/* A worker without packets sleeps soon: the others may have all that it does not use, at once. */
+static bool meter_tick(struct weir_stage *s, uint64_t now_tsc)
+{
+    struct meter_worker *w = s->worker_state;
+    for (uint32_t i = 0; i < WEIR_FLOW_CHUNKS && weir_flow_store_exchange(&w->store, w->n_live != 0); i++) {
+    }
+    return age(s, now_tsc);
 }
 
 static void meter_process(struct weir_stage *s, struct weir_batch *batch)
@@ -560,7 +569,7 @@ const struct weir_stage_def weir_stage_meter = {
     .init = meter_init,
     .init_shard = meter_init_shard,
     .process = meter_process,
-    .tick = age,
+    .tick = meter_tick,
     .fini = meter_fini,
     .trouble = meter_trouble,
     .export_shard = meter_export_shard,
