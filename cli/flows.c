@@ -29,13 +29,18 @@
 #define CAPTURE "/proc/self/fd/3"
 #define BYTES_A_PACKET 50 /* of a file, at least: what pcap puts around it, Ethernet, IP */
 
+#define LIST "/proc/self/fd/4"
+
 struct options {
     const char *jobs;
-    bool csv, json;
+    bool list, csv, json;
 };
 
 const struct weir_option weir_flows_options[] = {
     {"jobs", "N", "captures at once (as many as there are CPUs)", offsetof(struct options, jobs), false},
+    {"list", NULL,
+        "print the flows, too: of each its key, and packets and bytes each way, the first sender first",
+        offsetof(struct options, list), false},
     {"csv", NULL, "print lines of comma-separated values", offsetof(struct options, csv), false},
     {"json", NULL, "print an object a line", offsetof(struct options, json), false},
     {.name = NULL},
@@ -57,7 +62,7 @@ struct job {
     const char *file;
     json_t *row;
     pid_t pid; /* 0 = does not run */
-    FILE *out, *err;
+    FILE *out, *err, *list;
     int code; /* exit code that it asks for */
     bool done;
 };
@@ -97,29 +102,33 @@ static void fail(struct job *j, int code, const char *why)
 
 /* ---- one capture ---- */
 
-static void begin(struct job *j, int cpu)
+static void begin(struct job *j, int cpu, bool list)
 {
     struct stat about;
     int capture = open(j->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     FILE *config = tmpfile();
     j->out = tmpfile();
     j->err = tmpfile();
+    j->list = tmpfile();
     if (capture < 0 || fstat(capture, &about) != 0) {
         fail(j, WEIR_FAILED_BAD_DATA, strerror(errno));
-    } else if (config == NULL || j->out == NULL || j->err == NULL) {
+    } else if (config == NULL || j->out == NULL || j->err == NULL || j->list == NULL) {
         fail(j, WEIR_FAILED_OS, strerror(errno));
     } else {
         fprintf(config,
-            "version: 1\nlisten: \"off\"\nlog: warning\nmemory: normal\ncpus: %d\n"
+            "version: 1\nlisten: \"off\"\ncontrol: \"off\"\nlog: warning\nmemory: normal\ncpus: %d\n"
             "ports: {capture: {file: " CAPTURE "}}\n"
+            "drain-timeout: 24h\n%s"
             "pools: {all: {from: [capture], stages: [validate, {meter: {max-flows: %ld, idle: 24h, "
-            "active: 24h, tcp-end: 24h}}, sink]}}\n",
-            cpu, (long)about.st_size / BYTES_A_PACKET * 5 / 4 + 1024);
+            "active: 24h, tcp-end: 24h%s}}, sink]}}\n",
+            cpu, list ? "exports: {list: {file: " LIST "}}\n" : "",
+            (long)about.st_size / BYTES_A_PACKET * 5 / 4 + 1024, list ? ", records: list" : "");
         rewind(config);
         j->pid = fork();
         if (j->pid == 0) {
             if (dup2(fileno(config), 0) == 0 && dup2(fileno(j->out), 1) == 1 &&
-                dup2(fileno(j->err), 2) == 2 && dup2(fcntl(capture, F_DUPFD_CLOEXEC, 10), 3) == 3)
+                dup2(fileno(j->err), 2) == 2 && dup2(fcntl(capture, F_DUPFD_CLOEXEC, 10), 3) == 3 &&
+                dup2(fcntl(fileno(j->list), F_DUPFD_CLOEXEC, 10), 4) == 4)
                 execl("/proc/self/exe", "weir", "run", "--json", "--progress", "0", "-", (char *)NULL);
             _exit(WEIR_FAILED_OS);
         }
@@ -130,6 +139,16 @@ static void begin(struct job *j, int cpu)
         close(capture);
     if (config != NULL)
         fclose(config);
+}
+
+/* The flows that it wrote, an object each. */
+static void read_list(struct job *j)
+{
+    json_t *flows = json_array(), *flow;
+    rewind(j->list);
+    while ((flow = json_loadf(j->list, JSON_DISABLE_EOF_CHECK, NULL)) != NULL)
+        json_array_append_new(flows, flow);
+    json_object_set_new(j->row, "list", flows);
 }
 
 /* What it said last, without what the row says, too. */
@@ -145,7 +164,7 @@ static const char *last_words(struct job *j, char *line, int size)
     return from;
 }
 
-static void finish(struct job *j, int status)
+static void finish(struct job *j, int status, bool list)
 {
     int said = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_BROKEN;
     char line[1024] = "it ended without a word";
@@ -177,8 +196,11 @@ static void finish(struct job *j, int status)
         fail(j, said == WEIR_FAILED_BAD_DATA || said == WEIR_FAILED_OS ? said : EXIT_BROKEN,
             last_words(j, line, sizeof line));
     json_decref(certificate);
+    if (list)
+        read_list(j);
     fclose(j->out);
     fclose(j->err);
+    fclose(j->list);
     j->pid = 0;
     j->done = true;
 }
@@ -190,6 +212,18 @@ static void print_quoted(const char *text)
     for (putchar('"'); text != NULL && *text != '\0'; text++)
         printf(*text == '"' ? "\"\"" : "%c", *text);
     putchar('"');
+}
+
+static void print_flow(const json_t *flow)
+{
+    const char *from, *to;
+    int vlan, protocol, ports[2];
+    json_int_t packets[2], bytes[2];
+    if (json_unpack((json_t *)flow, "{s:i,s:i,s:[s,s],s:[i,i],s:[I,I],s:[I,I]}", "vlan", &vlan, "protocol",
+            &protocol, "address", &from, &to, "port", &ports[0], &ports[1], "packets", &packets[0],
+            &packets[1], "bytes", &bytes[0], &bytes[1]) == 0)
+        printf("    vlan %d protocol %d  %s %d > %s %d  packets %lld back %lld  bytes %lld back %lld\n", vlan,
+            protocol, from, ports[0], to, ports[1], packets[0], packets[1], bytes[0], bytes[1]);
 }
 
 static void print_row(const json_t *row, const struct options *o)
@@ -217,6 +251,12 @@ static void print_row(const json_t *row, const struct options *o)
     if (o->csv)
         print_quoted(error);
     putchar('\n');
+    json_t *flow;
+    size_t i;
+    json_array_foreach(json_object_get(row, "list"), i, flow)
+    {
+        print_flow(flow);
+    }
 }
 
 /* On a terminal; of nothing, to take it away. */
@@ -250,7 +290,7 @@ static int run_all(struct job *jobs, size_t n, size_t at_once, const struct opti
         bool running = false;
         for (size_t i = 0; i < at_once; i++) {
             while (next < n && !interrupted && (slots[i] == NULL || slots[i]->done))
-                begin(slots[i] = &jobs[next++], nth_cpu(cpus, i));
+                begin(slots[i] = &jobs[next++], nth_cpu(cpus, i), o->list);
             running |= slots[i] != NULL && slots[i]->pid > 0;
         }
         show_progress(shown, n);
@@ -260,7 +300,7 @@ static int run_all(struct job *jobs, size_t n, size_t at_once, const struct opti
             fail(&jobs[next], EXIT_INTERRUPTED, "interrupted");
         for (size_t i = 0; i < at_once && running; i++)
             if (slots[i] != NULL && slots[i]->pid > 0 && slots[i]->pid == pid)
-                finish(slots[i], status);
+                finish(slots[i], status, o->list);
             else if (slots[i] != NULL && slots[i]->pid > 0 && interrupted)
                 kill(slots[i]->pid, SIGTERM);
         for (; shown < n && jobs[shown].done; shown++) {
@@ -294,8 +334,8 @@ int weir_verb_flows(int argc, char **argv)
         return weir_wrong_usage(argv[0], "--jobs takes a number from 1 to 256");
     if (n == 0)
         return weir_wrong_usage(argv[0], "which captures? give a CAPTURE");
-    if (o.csv && o.json)
-        return weir_wrong_usage(argv[0], "--csv or --json, not both");
+    if (o.csv && (o.json || o.list))
+        return weir_wrong_usage(argv[0], "--csv goes with neither --json nor --list");
 
     struct job *jobs = calloc(n, sizeof *jobs);
     for (size_t i = 0; jobs != NULL && i < n; i++)

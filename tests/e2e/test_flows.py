@@ -2,6 +2,7 @@
 """weir flows: the corpus to the packet, hostile captures each with a result, and what happens beside bad files."""
 import csv
 import io
+import glob
 import json
 import os
 import pty
@@ -117,9 +118,18 @@ class Flows(unittest.TestCase):
         self.assertEqual(text[1].split(None, 6), ["6", "5", "210", "3", "0", "1", files[0] + "  ihl_short=1"])
         self.assertEqual(text[3].split(), ["12", "10", "420", "6", "0", "2", "all"])
 
+    def test_the_flows_are_listed(self):
+        file = self.good()
+        row = rows(flows("--json", "--list", file))[0]
+        self.expect_good(row)
+        self.assertEqual(sorted((f["address"], f["port"], f["packets"], f["bytes"]) for f in row["list"]),
+                         [(["10.0.0.1", "10.0.0.2"], [n, 53], [2 if n == 1 else 1, 0], [84 if n == 1 else 42, 0]) for n in (1, 2, 3)])
+        text = flows("--list", file).stdout
+        self.assertIn("vlan 0 protocol 17  10.0.0.1 1 > 10.0.0.2 53  packets 2 back 0  bytes 84 back 0\n", text)
+
     def test_wrong_use(self):
         for arguments, says in (([], "which captures"), (["--jobs", "0", "x"], "--jobs takes"), (["--jobs", "2x", "x"], "--jobs takes"),
-                                (["--csv", "--json", "x"], "not both"), (["--list-all", "x"], "list-all")):
+                                (["--csv", "--json", "x"], "goes with neither"), (["--csv", "--list", "x"], "goes with neither"), (["--list-all", "x"], "list-all")):
             done = flows(*arguments)
             self.assertEqual((done.returncode, done.stdout), (64, ""), done)
             self.assertRegex(done.stderr, says)
@@ -179,6 +189,12 @@ class Corpus(unittest.TestCase):
             for field in ("ip_packets", "wire_bytes", "flows"):
                 self.assertEqual(got[name][field], int(row[field]), (name, got[name]))
         print(f"note: {len(got)} captures exact")
+
+    @lab.only_in("release")
+    def test_every_list_is_as_long_as_its_count(self):
+        files = sorted(glob.glob(os.path.join(lab.CORPUS, "flows", "*.*cap*")))
+        for row in rows(flows("--json", "--list", *files)):
+            self.assertEqual((row["error"], len(row["list"])), (None, row["flows"]), row["file"])
 
     def test_hostile_captures_have_a_result_each(self):
         folder = os.path.join(lab.CORPUS, "hostile")
