@@ -340,7 +340,7 @@ uint32_t toeplitz_of(uint32_t i)
 {
     uint32_t hash = 0;
     for (int bit = 0; bit < 32; bit++) {
-        uint64_t window = 0x6d5a6d5a6d5a6d5a << bit % 16;
+        uint64_t window = UINT64_C(0x6d5a6d5a6d5a6d5a) << bit % 16;
         hash ^= i >> (31 - bit) & 1 ? (uint32_t)(window >> 32 | 0x6d5au >> (16 - bit % 16)) : 0;
     }
     return hash;

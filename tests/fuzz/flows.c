@@ -169,7 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         }
         case 3:
-            weir_flow_store_exchange(&store[worker]);
+            weir_flow_store_exchange(&store[worker], data[2] & 1);
             break;
         case 4:
             list_all(worker);
