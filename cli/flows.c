@@ -247,9 +247,12 @@ static void print_row(const json_t *row, const struct options *o)
         printf("%s%s=%" JSON_INTEGER_FORMAT, between, reason, json_integer_value(count));
         between = " ";
     }
-    printf(o->csv ? "," : error != NULL ? "error: %s" : "", error);
-    if (o->csv)
+    if (o->csv) {
+        putchar(',');
         print_quoted(error);
+    } else if (error != NULL) {
+        printf("error: %s", error);
+    }
     putchar('\n');
     json_t *flow;
     size_t i;

@@ -143,8 +143,9 @@ static void pcapng_begin(struct weir_writer *w)
 /* The wall clock when it was read last, see anchor(). */
 static int64_t wall_ns(const struct weir_writer *w, uint64_t tsc)
 {
-    int64_t since = (int64_t)(tsc - w->anchor_tsc), hz = (int64_t)w->plan.tsc_hz;
-    return w->anchor_ns + since / hz * NS_A_SECOND + since % hz * NS_A_SECOND / hz;
+    __int128 since = (int64_t)(tsc - w->anchor_tsc); /* with a clock of a test: for centuries */
+    uint64_t since_ns = (uint64_t)(since * NS_A_SECOND / (int64_t)w->plan.tsc_hz);
+    return (int64_t)((uint64_t)w->anchor_ns + since_ns);
 }
 
 /* False: it would pass the limit, and so will all that come. */
