@@ -212,8 +212,9 @@ const struct weir_key_row weir_export_rows[] = {
     [WEIR_EXPORT_ROTATE] = {.key = "rotate",
         .type = WEIR_TYPE_BYTES,
         .unset = "0",
-        .help = "A file of this length becomes FILE.1, the next FILE.2, … which weir never removes; 0 = one "
-                "file."},
+        .help = "A file of this length becomes FILE.1, the next FILE.2, … which weir never removes; the next "
+                "begins "
+                "as FILE.next. 0 = one file."},
     {.key = NULL},
 };
 

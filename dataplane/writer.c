@@ -404,6 +404,8 @@ static void *write_all(void *given)
 int weir_writer_open(
     struct weir_writer **made, const struct weir_writer_plan *plan, char *error, size_t error_size)
 {
+    if (*made != NULL)
+        return 0;
     struct weir_writer *w = calloc(1, sizeof *w + plan->rings * sizeof w->sources[0]);
     *made = w;
     if (w == NULL)

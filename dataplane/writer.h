@@ -63,7 +63,8 @@ enum {
     WEIR_WRITER_COUNTS
 };
 
-/* 0, or -errno with cause and remedy in `error`. No two writers have the same file at once. */
+/* One for all workers of a pool, from NULL; a second call has no effect. 0, or -errno with cause and remedy in `error`. No
+ * two writers have the same file at once. */
 int weir_writer_open(struct weir_writer **, const struct weir_writer_plan *, char *error, size_t error_size);
 int weir_writer_add(struct weir_writer *, struct weir_ring_consumer *, struct weir_counter *counts);
 /* After the last push. What is not written by the deadline, or a tenth of a second from now if that is later, is still in

@@ -604,9 +604,11 @@ static bool build_workers(struct weir_runtime *rt)
             w->command_ring = weir_ring_init(commands, WEIR_COMMANDS, sizeof(struct weir_command), 0);
             w->commands = &w->command_ring->consumer;
             weir_doorbell_init(&w->bell);
-            w->handover.stash = allocate(WEIR_STASH * sizeof *w->handover.stash, plan->node);
-            if (w->handover.stash == NULL)
-                return false;
+            if (weir_pool_moves_shards(&rt->pools[p])) {
+                w->handover.stash = allocate(WEIR_STASH * sizeof *w->handover.stash, plan->node);
+                if (w->handover.stash == NULL)
+                    return false;
+            }
         }
     }
     return true;

@@ -56,7 +56,7 @@ struct weir_handover {
     uint64_t noted_tsc;
     bool plays; /* the stash comes before anything new */
     uint32_t n_stashed, played;
-    struct weir_desc *stash; /* WEIR_STASH; NULL in a pool without shards */
+    struct weir_desc *stash; /* WEIR_STASH; NULL where no shard can move */
     uint64_t live_tsc;       /* of the last shards taken; published by `done` */
 
     /* Worker writes, all read. */

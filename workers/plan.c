@@ -405,7 +405,7 @@ void weir_plan_memory(struct weir_plan *plan, const struct weir_runtime *rt)
             if (weir_pool_feeds(pool, q))
                 each += need_edge(plan, pool, &rt->pools[q]);
         mbufs += pool->n_workers * each;
-        uint64_t stash = weir_pool_is_sharded(pool) && pool->n_workers > 1 ? pool->n_workers * WEIR_STASH : 0;
+        uint64_t stash = weir_pool_moves_shards(pool) ? pool->n_workers * WEIR_STASH : 0;
         stashes = stash > stashes ? stash : stashes;
     }
     mbufs += stashes;

@@ -61,6 +61,11 @@ static inline bool weir_pool_feeds(const struct weir_pool *from, uint32_t to)
     return weir_pool_set_has(from->feeds, to) || from->tee == (int32_t)to;
 }
 
+static inline bool weir_pool_moves_shards(const struct weir_pool *pool)
+{
+    return weir_pool_is_sharded(pool) && pool->n_workers > 1;
+}
+
 struct weir_matrix_ring { /* one cell of the matrix between two pools */
     uint32_t from, to;    /* workers */
     uint32_t output;      /* of the `from` worker's edge */

@@ -464,9 +464,7 @@ static int open_records(struct weir_stage *s, const struct weir_export *to)
         .tsc_hz = s->env->tsc_hz,
         .rings = s->env->workers,
         .failed = &pool->failed};
-    int result = 0;
-    if (pool->writer == NULL) /* the first worker of the pool */
-        result = weir_writer_open(&pool->writer, &plan, s->error, WEIR_STAGE_ERROR_BYTES);
+    int result = weir_writer_open(&pool->writer, &plan, s->error, WEIR_STAGE_ERROR_BYTES);
     if (result != 0)
         return result;
     w->records =

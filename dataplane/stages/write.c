@@ -163,9 +163,7 @@ static int write_init(struct weir_stage *s)
         .n_ports = s->env->n_ports,
         .rings = s->env->workers,
         .failed = &pool->failed};
-    int result = 0;
-    if (pool->writer == NULL) /* the first worker of the pool */
-        result = weir_writer_open(&pool->writer, &plan, s->error, WEIR_STAGE_ERROR_BYTES);
+    int result = weir_writer_open(&pool->writer, &plan, s->error, WEIR_STAGE_ERROR_BYTES);
     if (result != 0)
         return result;
     w->capacity = capacity_of(p);
