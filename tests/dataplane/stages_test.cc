@@ -1095,7 +1095,7 @@ class Write : public ::testing::TestWithParam<const char *> {
     void hand_over(const std::vector<rte_mbuf *> &in, uint32_t length = 0)
     {
         weir_batch b = {};
-        b.now_tsc = 1000;
+        b.now_tsc = rte_rdtsc();
         for (rte_mbuf *m : in) {
             weir_desc &d = b.desc[b.n++];
             d.mbuf = m;
