@@ -16,7 +16,7 @@
 
 FILE *weir_complaint_begin(struct weir_complaints *c, struct weir_place place)
 {
-    c->place = place;
+    c->place = c->only.column != 0 ? c->only : place;
     c->open = open_memstream(&c->text, &c->size);
     if (c->open == NULL)
         abort(); /* no memory for one line of text */

@@ -18,8 +18,9 @@ struct weir_complaint {
 struct weir_complaints {
     struct weir_complaint all[WEIR_COMPLAINTS_MAX];
     uint32_t n;
-    uint32_t more; /* not kept */
-    FILE *open;    /* the one being written, into `text` */
+    uint32_t more;          /* not kept */
+    FILE *open;             /* the one being written, into `text` */
+    struct weir_place only; /* where all of them are, whatever is said; {0, 0} = where it is said */
     struct weir_place place;
     char *text;
     size_t size;

@@ -180,8 +180,8 @@ struct weir_config {
 
 /* Read and check a file (`-` = standard input). All mistakes of the file are written to `errors`, one a
  * line, sorted by place: `file:line:col: what; allowed; remedy`.
- * `sets`: NULL-terminated `key=value` overrides (dotted path: pools.work.workers=2), or NULL; they must outlive
- * the configuration.
+ * `sets`: NULL-terminated `key=value` overrides (dotted path: pools.work.workers=2; of a list, the name of a stage or a
+ * number from 0; a value that begins with [ { " ' is YAML), or NULL; they must outlive the configuration.
  * Returns the configuration, or NULL after at least one error line. */
 struct weir_config *weir_config_load(
     const char *file, const char *const *sets, const struct weir_vocabulary *, FILE *errors);

@@ -145,6 +145,8 @@ static const struct {
     {"did not find expected key", "indent what belongs together alike", false},
     {"did not find expected '-' indicator", "indent what belongs together alike", false},
     {"did not find expected ',' or", "write commas between, and close the bracket", false},
+    {"did not find expected node content", "close the bracket, and put text that begins with it into quotes",
+        false},
     {"unexpected end of stream", "close the quotes", true},
     {"unknown escape character", "use 'single quotes', in which a backslash is itself", false},
 };
@@ -159,7 +161,7 @@ static void complain_syntax(const yaml_parser_t *p, struct weir_complaints *comp
     bool began = known < n && remedies[known].where_it_began && p->context != NULL;
     FILE *to = weir_complaint_begin(complaints, mark_place(began ? p->context_mark : p->problem_mark));
     fputs(problem, to);
-    if (p->context != NULL)
+    if (p->context != NULL && complaints->only.column == 0)
         fprintf(to, " %s that begins in line %zu", p->context, p->context_mark.line + 1);
     if (known < n)
         fprintf(to, "; %s", remedies[known].remedy);
@@ -311,6 +313,17 @@ static bool check_shape(const struct text *t, struct weir_complaints *complaints
     return fine;
 }
 
+static bool load(const struct text *t, yaml_document_t *document, struct weir_complaints *complaints)
+{
+    yaml_parser_t parser;
+    start_parser(&parser, t);
+    bool fine = yaml_parser_load(&parser, document) != 0;
+    if (!fine)
+        complain_syntax(&parser, complaints);
+    yaml_parser_delete(&parser);
+    return fine;
+}
+
 /* ---- nodes ---- */
 
 #define SET_MARK SIZE_MAX /* mark.index of a node that an override made; mark.column is its number */
@@ -338,6 +351,7 @@ static bool is_text(yaml_document_t *d, int index, const char *text)
 struct override {
     yaml_document_t *document;
     yaml_mark_t mark;
+    struct weir_complaints *complaints;
 };
 
 static int made(const struct override *o, int index, yaml_mark_t mark)
@@ -361,10 +375,58 @@ static int make_map(const struct override *o, yaml_mark_t mark)
     return made(o, yaml_document_add_mapping(o->document, NULL, YAML_BLOCK_MAPPING_STYLE), mark);
 }
 
+static int make_list(const struct override *o, yaml_mark_t mark)
+{
+    return made(o, yaml_document_add_sequence(o->document, NULL, YAML_BLOCK_SEQUENCE_STYLE), mark);
+}
+
 static void append_pair(const struct override *o, int map, int key, int value)
 {
     if (!yaml_document_append_mapping_pair(o->document, map, key, value))
         abort();
+}
+
+static void append_item(const struct override *o, int list, int item)
+{
+    if (!yaml_document_append_sequence_item(o->document, list, item))
+        abort();
+}
+
+/* Of another document, aliases expanded: check_shape() has bounded that. */
+static int make_copy(const struct override *o, yaml_document_t *from, int index)
+{
+    const yaml_node_t *node = yaml_document_get_node(from, index);
+    if (node->type == YAML_SCALAR_NODE)
+        return make_scalar(o, weir_source_text(node));
+    if (node->type == YAML_MAPPING_NODE) {
+        int map = make_map(o, o->mark);
+        for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+            int key = make_copy(o, from, p->key);
+            append_pair(o, map, key, make_copy(o, from, p->value));
+        }
+        return map;
+    }
+    int list = make_list(o, o->mark);
+    for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++)
+        append_item(o, list, make_copy(o, from, *i));
+    return list;
+}
+
+/* A list, a map or quoted text is read as YAML; anything else is itself: a path may well hold a `#`. 0 after a complaint. */
+static int make_value(const struct override *o, const char *text)
+{
+    const struct text t = {(const unsigned char *)text, strlen(text)};
+    yaml_document_t document;
+    int value = 0;
+    if (strchr("[{\"'", *text) == NULL || *text == '\0')
+        return make_scalar(o, text);
+    o->complaints->only = weir_source_place(&(yaml_node_t){.start_mark = o->mark});
+    if (check_shape(&t, o->complaints) && load(&t, &document, o->complaints)) {
+        value = make_copy(o, &document, 1);
+        yaml_document_delete(&document);
+    }
+    o->complaints->only = whole_file;
+    return value;
 }
 
 /* A container that an alias may share is copied before it is written to; nothing (`meter:`) becomes a map. */
@@ -378,12 +440,10 @@ static int own(const struct override *o, int index)
         return copy;
     }
     if (node.type == YAML_SEQUENCE_NODE) {
-        int copy = made(
-            o, yaml_document_add_sequence(o->document, NULL, YAML_BLOCK_SEQUENCE_STYLE), node.start_mark);
+        int copy = make_list(o, node.start_mark);
         for (const yaml_node_item_t *i = node.data.sequence.items.start; i < node.data.sequence.items.top;
              i++)
-            if (!yaml_document_append_sequence_item(o->document, copy, *i))
-                abort();
+            append_item(o, copy, *i);
         return copy;
     }
     return node.data.scalar.length == 0 ? make_map(o, node.start_mark) : index;
@@ -398,11 +458,14 @@ static int *value_of(const struct override *o, int map, const char *key)
     return NULL;
 }
 
-/* In a list, a stage is found by its name, `meter` or `meter: {…}`: the value below the name. */
-static int *stage_of(const struct override *o, int list, const char *name)
+/* In a list, a stage is found by its name, `meter` or `meter: {…}`: the value below the name. Anything by its number,
+ * from 0. */
+static int *item_of(const struct override *o, int list, const char *name)
 {
     const yaml_node_t *node = yaml_document_get_node(o->document, list);
     yaml_node_item_t *item = node->data.sequence.items.start, *end = node->data.sequence.items.top;
+    if (*name != '\0' && strspn(name, "0123456789") == strlen(name))
+        return strtoul(name, NULL, 10) < (size_t)(end - item) ? item + strtoul(name, NULL, 10) : NULL;
     for (; item < end; item++) {
         if (is_text(o->document, *item, name)) {
             int key = *item;
@@ -437,39 +500,37 @@ static const char *name_at(yaml_document_t *d, const yaml_node_t *node, size_t n
     return item->type == YAML_MAPPING_NODE ? name_at(d, item, 0, &(size_t){0}) : weir_source_text(item);
 }
 
-static void complain_absent(
-    const struct override *o, int at, const char *name, struct weir_complaints *complaints)
+static void complain_absent(const struct override *o, int at, const char *name)
 {
     struct weir_names names = {.guess.written = name};
     const yaml_node_t *node = yaml_document_get_node(o->document, at);
-    FILE *to = weir_complaint_begin(complaints, weir_source_place(&(yaml_node_t){.start_mark = o->mark}));
+    FILE *to = weir_complaint_begin(o->complaints, weir_source_place(&(yaml_node_t){.start_mark = o->mark}));
     fprintf(to, "the file has no %s here", WEIR_QUOTED(name));
     for (size_t i = 0, n = 1; i < n; i++)
         weir_names_write(&names, name_at(o->document, node, i, &n), to);
     weir_guess_write(&names.guess, to);
-    weir_complaint_end(complaints);
+    weir_complaint_end(o->complaints);
 }
 
 /* `path` is taken apart. The last key may be new, those before it must be there: a slip of the pen in
  * a pool's name should not make a pool. */
-static void apply(const struct override *o, char *path, const char *value, struct weir_complaints *complaints)
+static void apply(const struct override *o, char *path, int value)
 {
     int at = 1; /* the root */
     for (char *rest = path, *name; (name = strsep(&rest, ".")) != NULL;) {
         yaml_node_type_t type = yaml_document_get_node(o->document, at)->type;
         int *slot = type == YAML_MAPPING_NODE    ? value_of(o, at, name)
-                    : type == YAML_SEQUENCE_NODE ? stage_of(o, at, name)
+                    : type == YAML_SEQUENCE_NODE ? item_of(o, at, name)
                                                  : NULL;
         if (slot == NULL && rest == NULL && type == YAML_MAPPING_NODE) {
-            int key = make_scalar(o, name);
-            append_pair(o, at, key, make_scalar(o, value));
+            append_pair(o, at, make_scalar(o, name), value);
             return;
         }
         if (slot == NULL) {
-            complain_absent(o, at, name, complaints);
+            complain_absent(o, at, name);
             return;
         }
-        int new = rest == NULL ? make_scalar(o, value) : own(o, *slot);
+        int new = rest == NULL ? value : own(o, *slot);
         *slot = new;
         at = new;
     }
@@ -478,7 +539,7 @@ static void apply(const struct override *o, char *path, const char *value, struc
 static void apply_all(const char *const *sets, yaml_document_t *document, struct weir_complaints *complaints)
 {
     for (uint32_t i = 0; sets != NULL && sets[i] != NULL; i++) {
-        const struct override o = {document, {.index = SET_MARK, .column = i + 1}};
+        const struct override o = {document, {.index = SET_MARK, .column = i + 1}, complaints};
         const char *equals = strchr(sets[i], '=');
         if (equals == NULL || equals == sets[i] ||
             !is_one_line((const unsigned char *)sets[i], strlen(sets[i]))) {
@@ -489,7 +550,9 @@ static void apply_all(const char *const *sets, yaml_document_t *document, struct
         char *path = strndup(sets[i], (size_t)(equals - sets[i]));
         if (path == NULL)
             abort();
-        apply(&o, path, equals + 1, complaints);
+        int value = make_value(&o, equals + 1);
+        if (value != 0)
+            apply(&o, path, value);
         free(path);
     }
 }
@@ -498,13 +561,7 @@ static void apply_all(const char *const *sets, yaml_document_t *document, struct
 
 static bool parse(const struct text *t, yaml_document_t *document, struct weir_complaints *complaints)
 {
-    yaml_parser_t parser;
-    start_parser(&parser, t);
-    bool fine = yaml_parser_load(&parser, document) != 0;
-    if (!fine)
-        complain_syntax(&parser, complaints);
-    yaml_parser_delete(&parser);
-    if (!fine)
+    if (!load(t, document, complaints))
         return false;
     const yaml_node_t *root = yaml_document_get_root_node(document);
     if (root != NULL && root->type == YAML_MAPPING_NODE)

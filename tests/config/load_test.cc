@@ -303,6 +303,36 @@ TEST(Override, ValuesMayHoldEqualsSignsAndPoints)
     EXPECT_STREQ(l.config->ports[0].text, "net_pcap0,iface=eth0.5");
 }
 
+TEST(Override, ValuesMayBeListsMapsOrQuotedText)
+{
+    Loaded l = load("version: 1\nports: {a: {vdev: x}, b: {vdev: y}}\n"
+                    "pools: {p: {from: [a], stages: [validate, sink]}}\n",
+        {"ports.a={generator: {flows: 5, rate: 2Mpps}}", "pools.p.from=[a, b]", "name='x'",
+            "pools.p.stages=[validate, {burn: {cycles: 7}}, sink]", "ports.b.vdev=net_pcap0,x={y} #[z]"});
+    ASSERT_EQ(l.errors, "");
+    EXPECT_STREQ(l.config->ports[0].kind->name, "generator");
+    EXPECT_EQ(l.config->ports[0].values[2].number, 2000000u);
+    EXPECT_EQ(l.config->ports[0].values[2].place.line, 0u);
+    EXPECT_EQ(l.config->ports[0].values[2].place.column, 1u) << "the first override";
+    EXPECT_EQ(l.config->pools[0].n_from, 2u);
+    EXPECT_STREQ(l.config->name, "x");
+    ASSERT_EQ(l.config->pools[0].n_stages, 3u);
+    EXPECT_EQ(l.config->pools[0].stages[1].values[0].number, 7u);
+    EXPECT_STREQ(l.config->ports[1].text, "net_pcap0,x={y} #[z]")
+        << "does not begin like one: taken as it is";
+}
+
+TEST(Override, ReachesIntoListsByNumber)
+{
+    Loaded l = load("version: 1\nports: {a: {vdev: x}, b: {vdev: y}}\npools:\n"
+                    "  p: {from: [a, a], stages: [{burn: {cycles: 1}}, {burn: {cycles: 2}}, sink]}\n",
+        {"pools.p.stages.1.burn.cycles=9", "pools.p.from.1=b"});
+    ASSERT_EQ(l.errors, "");
+    EXPECT_EQ(l.config->pools[0].stages[0].values[0].number, 1u);
+    EXPECT_EQ(l.config->pools[0].stages[1].values[0].number, 9u);
+    EXPECT_EQ(l.config->pools[0].from[1], 1u);
+}
+
 /* ---- the reference ---- */
 
 TEST(Document, ShowsEveryKeyWithItsDefaultAndRange)

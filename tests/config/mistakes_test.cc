@@ -908,6 +908,20 @@ const Mistake mistakes[] = {
         "--set name: no override; allowed: key=value, as in pools.work.workers=2\n", {"name=a\xc2\x85\x62"}},
     {"AnOverrideOfAListByAWord", small(""),
         "--set pools.all.from: from is no list; allowed: a list like [gen]\n", {"pools.all.from=gen"}},
+    {"AnOverrideBehindTheEndOfAList", small(""),
+        "--set pools.all.stages.2: the file has no `2` here; allowed: validate, sink\n",
+        {"pools.all.stages.2=tee"}},
+    {"AnOverrideWithAMistakeInItsMap", small(""),
+        "--set ports.gen: unknown key `flow` in generator; allowed: flows, size, rate, count, queue; did you "
+        "mean `flows`?\n",
+        {"ports.gen={generator: {flow: 5}}"}},
+    {"AnOverrideWhoseMapIsLeftOpen", small(""),
+        "--set ports.gen: did not find expected node content; close the bracket, and put text that begins "
+        "with it into quotes\n",
+        {"ports.gen={generator: {"}},
+    {"AnOverrideWithAnAliasOfTheFile", small(""),
+        "--set ports.gen: `*x` names nothing above it; write `&x` there, or put the text into quotes\n",
+        {"ports.gen=[*x]"}},
     {"AnOverrideWithAnEmptyStep", small(""), "--set pools..workers: the file has no `` here; allowed: all\n",
         {"pools..workers=1"}},
     /* several */

@@ -85,6 +85,13 @@ class Check(unittest.TestCase):
         self.assertIn('vdev: "net_null0,size=60" # -:7:13\n', said)
         self.assertIn("file: x.pcap # --set ports.c.file=x.pcap\n", said)
 
+    def test_a_set_map_is_read_and_its_mistake_has_the_set_as_its_place(self):
+        done = check("--print", "--set", "ports.b={generator: {flows: 3}}", "-", text=GOOD)
+        self.assertRegex(done.stdout, r"generator:\n +flows: 3 +# --set ports.b={generator: {flows: 3}}\n")
+        done = check("--set", "ports.b={generator: {flows: none}}", "-", text=GOOD)
+        self.assertEqual(done.returncode, 78)
+        self.assertRegex(done.stderr, r"^--set ports.b: flows `none` .*\n$")
+
     def test_a_device_string_is_checked_at_its_place(self):
         for device, what in (("net_af_packet0,iface=lo,framesz=4096", "framesz=4096"), ("/dev/eth1", "is no device")):
             done = check("-", text=GOOD.replace("net_null0,size=60", device))
