@@ -52,7 +52,7 @@ static void print_workers(json_t *answer)
         int number, cpu, stuck, shards;
         json_int_t held;
         double busy, idle, blocked, parked;
-        if (json_unpack(w, "{s:s,s:i,s:i,s:s,s:b,s:i,s:I,s:f,s:f,s:f,s:f}", "pool", &pool, "worker", &number,
+        if (json_unpack(w, "{s:s,s:i,s:i,s:s,s:b,s:i,s:I,s:f,s:f,s:f,s:f}", "pool", &pool, "index", &number,
                 "cpu", &cpu, "state", &state, "stuck", &stuck, "shards", &shards, "held", &held,
                 "busy_percent", &busy, "idle_percent", &idle, "blocked_percent", &blocked, "parked_percent",
                 &parked) == 0)

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "monitor/metrics.h"
+#include "monitor/registry.h"
 #include "workers/runtime.h"
 
 static int version(int, char **)
@@ -41,7 +41,7 @@ static int document(int argc, char **argv)
     if (strcmp(what, "config") == 0) {
         weir_config_document(weir_vocabulary(), stdout);
     } else if (strcmp(what, "metrics") == 0) {
-        weir_metrics_document(stdout);
+        weir_registry_document(stdout);
     } else if (strcmp(what, "completion") == 0) {
         weir_write_completion(verbs, stdout);
     } else {

@@ -22,6 +22,7 @@
 #include "monitor/certificate.h"
 #include "monitor/http.h"
 #include "monitor/progress.h"
+#include "monitor/telemetry.h"
 #include "workers/eal.h"
 #include "workers/log.h"
 #include "workers/runtime.h"
@@ -173,6 +174,7 @@ static struct weir_http *serve_orders(struct weir_runtime *rt, enum weir_failure
     char path[PATH_MAX], error[512];
     if (asked->set && strcmp(asked->text, "off") == 0)
         return NULL;
+    weir_telemetry_start(&source);
     snprintf(path, sizeof path, WEIR_CONTROL_FOLDER "/%s.sock", name);
     if (!asked->set)
         mkdir(WEIR_CONTROL_FOLDER, 0755);
@@ -187,6 +189,14 @@ static struct weir_http *serve_orders(struct weir_runtime *rt, enum weir_failure
         weir_log(asked->set ? WEIR_LOG_ERROR : WEIR_LOG_NOTICE, "control: %s%s", error,
             asked->set ? "" : "; `weir ctl` will not reach this weir");
     return http;
+}
+
+/* From here on nobody else looks at the runtime. */
+static void stop_serving(struct weir_http *http, struct weir_http *control)
+{
+    weir_telemetry_stop();
+    weir_http_stop(control);
+    weir_http_stop(http);
 }
 
 /* ---- the loop of the control thread ---- */
@@ -313,8 +323,7 @@ static int run_pipeline(struct weir_runtime *rt, const struct options *o, int pr
         failed = weir_runtime_start(rt);
     if (failed != WEIR_FINE) {
         weir_manager_close(rt);
-        weir_http_stop(control);
-        weir_http_stop(http);
+        stop_serving(http, control);
         if (rt->abandoned)
             _exit((int)failed); /* as below */
         return (int)failed;
@@ -324,8 +333,7 @@ static int run_pipeline(struct weir_runtime *rt, const struct options *o, int pr
     weir_manager_close(rt);
     clear(&display);
     weir_snapshot_free(display.before);
-    weir_http_stop(control);
-    weir_http_stop(http);
+    stop_serving(http, control);
     if (all)
         weir_runtime_finish(rt);
     int code = certify(rt, o->json);
@@ -384,7 +392,6 @@ int weir_verb_run(int argc, char **argv)
     if (failed == WEIR_FINE)
         code = run_pipeline(rt, &o, progress_ms, signals);
     weir_runtime_free(rt);
-    weir_eal_stop();
     weir_config_free(config);
     close(signals);
     return code;

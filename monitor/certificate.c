@@ -10,6 +10,8 @@
 #include <sysexits.h>
 
 #include "monitor/progress.h"
+#include "monitor/registry.h"
+#include "monitor/workers.h"
 
 #define WRAP_COLUMN 96
 
@@ -162,13 +164,12 @@ static void add_class_counts(json_t *classes, const struct weir_named_count *cou
 static json_t *port_tree(const struct weir_snapshot *s)
 {
     json_t *list = json_array();
-    for (const struct weir_snapshot_port *p = s->ports; p < s->ports + s->n_ports; p++)
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "name", p->name,
-                      "kind", p->kind, "condition", p->condition, "reopened", p->reopened, "queues",
-                      p->queues, "received", p->received, "received_bytes", p->received_bytes, "sent",
-                      p->sent, "sent_bytes", p->sent_bytes, "tx_errors", p->tx_errors, "missed",
-                      known(p->missed), "offered", known(p->offered)));
+    for (const struct weir_snapshot_port *p = s->ports; p < s->ports + s->n_ports; p++) {
+        json_t *port =
+            json_pack("{s:s, s:s, s:s}", "name", p->name, "kind", p->kind, "condition", p->condition);
+        weir_registry_members(WEIR_REGISTRY_PORT, p, port);
+        json_array_append_new(list, port);
+    }
     return list;
 }
 
@@ -219,24 +220,7 @@ static json_t *ring_tree(const struct weir_snapshot *s)
     return list;
 }
 
-static json_t *worker_tree(const struct weir_snapshot *s)
-{
-    json_t *list = json_array();
-    for (const struct weir_snapshot_worker *w = s->workers; w < s->workers + s->n_workers; w++) {
-        uint64_t sum = w->busy_tsc + w->idle_tsc + w->blocked_tsc;
-        double all = sum ? (double)sum / 100 : 1;
-        json_array_append_new(list,
-            json_pack("{s:s, s:i, s:i, s:i, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}",
-                "pool", w->pool, "index", w->index, "lcore", w->lcore, "cpu", w->cpu, "state",
-                weir_worker_state_names[w->state], "shares_cpu", w->shares_cpu, "stuck", w->stuck, "steps",
-                w->steps, "received", w->received, "held", w->held, "busy_tsc", w->busy_tsc, "idle_tsc",
-                w->idle_tsc, "blocked_tsc", w->blocked_tsc, "busy_percent", (double)w->busy_tsc / all,
-                "idle_percent", (double)w->idle_tsc / all, "blocked_percent", (double)w->blocked_tsc / all));
-    }
-    return list;
-}
-
-static json_t *tree(const struct weir_snapshot *s)
+json_t *weir_certificate_tree(const struct weir_snapshot *s)
 {
     const struct weir_ledger *l = &s->ledger;
     json_t *root = json_pack("{s:s?, s:s, s:i, s:s?, s:b, s:b, s:o, s:o, s:f, s:I, s:I}", "name", s->name,
@@ -256,16 +240,16 @@ static json_t *tree(const struct weir_snapshot *s)
         root, json_pack("{s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:s?}, s:o}",
                   "accepted_pps", per_second(s, l->accepted), "sent_pps", per_second(s, left_well(s)),
                   "cycles_per_packet", left_well(s) ? json_real(cycles_per_packet(s)) : json_null(), "ports",
-                  port_tree(s), "stages", stage_tree(s), "rings", ring_tree(s), "workers", worker_tree(s),
-                  "checker", "checked", s->checked, "unstamped", s->unstamped, "missing", s->missing,
-                  "reordered", s->reordered, "duplicated", s->duplicated, "first_violation",
-                  s->first_violation, "trouble", trouble_tree(s)));
+                  port_tree(s), "stages", stage_tree(s), "rings", ring_tree(s), "workers",
+                  weir_workers_json(s), "checker", "checked", s->checked, "unstamped", s->unstamped,
+                  "missing", s->missing, "reordered", s->reordered, "duplicated", s->duplicated,
+                  "first_violation", s->first_violation, "trouble", trouble_tree(s)));
     return root;
 }
 
 int weir_certificate_json(const struct weir_snapshot *s, FILE *to)
 {
-    json_t *root = tree(s);
+    json_t *root = weir_certificate_tree(s);
     if (!root)
         return -ENOMEM;
     int failed = json_dumpf(root, to, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
@@ -357,8 +341,8 @@ static const struct column ring_columns[] = {{"from pool", "from"}, {"to pool", 
     {"passed", "pushed"}, {"refused", "refused"}, {"deepest", "high_water"}, {"capacity", "capacity"},
     {NULL, NULL}};
 static const struct column worker_columns[] = {{"pool", "pool"}, {"worker", "index"}, {"cpu", "cpu"},
-    {"busy", "busy_percent"}, {"blocked", "blocked_percent"}, {"idle", "idle_percent"}, {"state", "state"},
-    {NULL, NULL}};
+    {"busy", "busy_percent"}, {"blocked", "blocked_percent"}, {"idle", "idle_percent"},
+    {"asleep", "parked_percent"}, {"state", "state"}, {NULL, NULL}};
 
 static void print_headline(const struct weir_snapshot *s, FILE *to)
 {
@@ -419,7 +403,7 @@ static void print_run(const struct weir_snapshot *s, FILE *to)
 
 void weir_certificate_text(const struct weir_snapshot *s, FILE *to)
 {
-    json_t *root = tree(s), *line;
+    json_t *root = weir_certificate_tree(s), *line;
     size_t i;
     print_headline(s, to);
     print_run(s, to);

@@ -17,6 +17,7 @@
 #include "config/key_table.h"
 #include "monitor/certificate.h"
 #include "monitor/metrics.h"
+#include "monitor/workers.h"
 
 #define CONNECTIONS_MAX 32
 #define IDLE_TIMEOUT_S 10
@@ -51,27 +52,21 @@ static unsigned write_json(json_t *json, unsigned status, FILE *to)
     return fine ? status : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
-static json_t *worker_json(const struct weir_snapshot_worker *w)
+static unsigned write_vars(const struct weir_http *h, struct MHD_Connection *, FILE *to)
 {
-    double cycles = (double)(w->busy_tsc + w->idle_tsc + w->blocked_tsc + w->parked_tsc);
-    double part = cycles > 0 ? 100 / cycles : 0;
-    return json_pack("{s:s,s:i,s:i,s:s,s:b,s:i,s:I,s:I,s:I,s:f,s:f,s:f,s:f}", "pool", w->pool, "worker",
-        w->index, "cpu", w->cpu, "state", weir_worker_state_names[w->state], "stuck", w->stuck, "shards",
-        w->shards, "held", (json_int_t)w->held, "received", (json_int_t)w->received, "stash_high_water",
-        (json_int_t)w->stash_high_water, "busy_percent", (double)w->busy_tsc * part, "idle_percent",
-        (double)w->idle_tsc * part, "blocked_percent", (double)w->blocked_tsc * part, "parked_percent",
-        (double)w->parked_tsc * part);
+    struct weir_snapshot *s = h->source.take(h->source.argument);
+    json_t *all = s ? weir_metrics_json(s) : NULL;
+    if (s)
+        h->source.release(s);
+    return write_json(all, MHD_HTTP_OK, to);
 }
 
 static unsigned write_workers(const struct weir_http *h, struct MHD_Connection *, FILE *to)
 {
     struct weir_snapshot *s = h->source.take(h->source.argument);
-    if (!s)
-        return MHD_HTTP_SERVICE_UNAVAILABLE;
-    json_t *all = json_array();
-    for (uint32_t i = 0; i < s->n_workers; i++)
-        json_array_append_new(all, worker_json(&s->workers[i]));
-    h->source.release(s);
+    json_t *all = s ? weir_workers_json(s) : NULL;
+    if (s)
+        h->source.release(s);
     return write_json(all, MHD_HTTP_OK, to);
 }
 
@@ -200,6 +195,8 @@ static const struct page {
     {"/metrics", "text/plain; version=0.0.4; charset=utf-8", "for Prometheus", write_metrics, false},
     {"/healthz", TEXT, "200: it answers", write_healthy, false},
     {"/readyz", TEXT, "200: every worker works and every port is up; else 503, and which is not", write_ready,
+        false},
+    {"/debug/vars", "application/json", "every metric: name to value, or to a list with labels", write_vars,
         false},
     {"/debug/ledger", TEXT, "the books as they stand, as in the certificate", write_ledger, false},
     {"/debug/config", TEXT, "the whole configuration, and where each value comes from", write_config, false},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A snapshot as Prometheus text, version 0.0.4. docs/metrics.md comes from the same table. */
+/* The registry's samples of a snapshot, as text and as JSON. */
 #pragma once
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "workers/snapshot.h"
@@ -10,12 +11,12 @@
 extern "C" {
 #endif
 
-/* Every metric of the snapshot. What is unknown is left out, never written as 0.
+/* For Prometheus, version 0.0.4.
  * Threads  any that is not a polling worker.        Memory  none of its own. */
 void weir_metrics_text(const struct weir_snapshot *, FILE *);
 
-/* docs/metrics.md, whole: the table, and what each stage of weir_stage_list counts. */
-void weir_metrics_document(FILE *);
+/* One object: name -> number, or where the metric has labels [{label: "value", …, "value": number}, …]. */
+json_t *weir_metrics_json(const struct weir_snapshot *);
 
 #ifdef __cplusplus
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <rte_cpuflags.h>
 #include <rte_eal.h>
@@ -87,8 +86,6 @@ static enum weir_failure choose_memory(const struct weir_plan *plan, enum weir_m
 
 /* ---- arguments ---- */
 
-static bool started;
-
 /* `0@(0,1),1@2,2@3`: EAL's own form of the plan. */
 static char *lcores(const struct weir_plan *plan)
 {
@@ -136,8 +133,11 @@ enum weir_failure weir_eal_start(
         weir_log(WEIR_LOG_ERROR, "no memory to start DPDK");
         return WEIR_FAILED_OS;
     }
-    const char *arguments[ARGUMENTS_MAX] = {"weir", "--no-telemetry", "--iova-mode=va", "--file-prefix=weir",
-        config->log == WEIR_LOG_DEBUG ? "--log-level=*:info" : "--log-level=*:error", "--lcores", cores};
+    const struct weir_value *control = &config->values[WEIR_TOP_CONTROL];
+    bool mute = control->set && strcmp(control->text, "off") == 0;
+    const char *arguments[ARGUMENTS_MAX] = {"weir", mute ? "--no-telemetry" : "--telemetry", "--iova-mode=va",
+        "--file-prefix=weir", config->log == WEIR_LOG_DEBUG ? "--log-level=*:info" : "--log-level=*:error",
+        "--lcores", cores};
     int n = 7;
     /* Of the PCI bus the devices that are named, and no other: it may be somebody's who knows nothing of us. */
     for (uint32_t i = 0; i < config->n_ports && n < ARGUMENTS_MAX - 8; i++) {
@@ -162,19 +162,7 @@ enum weir_failure weir_eal_start(
         weir_log(WEIR_LOG_ERROR, "DPDK does not start: %s; `log: debug` shows more", rte_strerror(error));
         return error == EPERM || error == EACCES ? WEIR_FAILED_PERMISSION : WEIR_FAILED_OS;
     }
-    started = true;
     if (config->log != WEIR_LOG_DEBUG)
         silence_libraries();
     return WEIR_FINE;
-}
-
-void weir_eal_stop(void)
-{
-    if (!started)
-        return;
-    started = false;
-    /* No rte_eal_cleanup(): it unmaps the memory under EAL's interrupt thread, which may still look at a device that was
-     * just closed (a memif whose peer is there), and we would end with a crash. All ports are closed, and with `--in-memory` or
-     * `--no-shconf` there is no file: the rest goes with the process. */
-    rmdir(rte_eal_get_runtime_dir()); /* succeeds only if it is empty and nobody else's */
 }

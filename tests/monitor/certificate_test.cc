@@ -122,7 +122,7 @@ TEST(Certificate, WorkersOfAStageAndRingsOfAnEdgeAreSummed)
 {
     Sample s;
     std::string text = text_of(s);
-    EXPECT_NE(std::string::npos, text.find("flows 1 024, flows_ended 12"));
+    EXPECT_NE(std::string::npos, text.find("flows 1 024, flows_created 12"));
     EXPECT_NE(
         std::string::npos, text.find("ingress    work         2  81 230 001        0    1 024     1 024"))
         << text;

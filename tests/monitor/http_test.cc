@@ -116,6 +116,8 @@ TEST_F(Server, ShowsTheBooksAndTheConfiguration)
 {
     EXPECT_TRUE(contains(body_of(ask_for("GET", "/debug/ledger")), "accepted 81 234 567"));
     EXPECT_TRUE(contains(body_of(ask_for("GET", "/api/v1/stats")), "\"accepted\":"));
+    EXPECT_TRUE(
+        contains(body_of(ask_for("GET", "/debug/vars")), "\"weir_ledger_accepted_packets_total\":81234567,"));
     EXPECT_EQ(body_of(ask_for("GET", "/debug/config")), "version: 1\n");
     EXPECT_TRUE(starts_with(ask_for("GET", "/healthz"), "HTTP/1.1 200 "));
     std::string ready = ask_for("GET", "/readyz"); /* the sample has ended */

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cinttypes>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "monitor/registry.h"
 #include "tests/monitor/sample.h"
 
 static std::string text_of(const weir_snapshot &s)
@@ -63,7 +65,7 @@ TEST(Metrics, NamesEveryPart)
             "\"rate\"} "
             "4560",
             "weir_meter_flows{pool=\"work\",stage=\"meter\",position=\"0\",worker=\"1\"} 424",
-            "weir_meter_flows_ended_total{pool=\"work\",stage=\"meter\",position=\"0\",worker=\"0\"} 5",
+            "weir_meter_flows_created_total{pool=\"work\",stage=\"meter\",position=\"0\",worker=\"0\"} 5",
             "weir_sink_checked_total{pool=\"out\",stage=\"sink\",position=\"0\",worker=\"0\"} 81230001",
             "weir_ring_capacity{from=\"work\",from_worker=\"1\",to=\"out\",to_worker=\"0\"} 1024",
             "weir_port_received_packets_total{port=\"gen\",kind=\"generator\"} 81234567",
@@ -125,4 +127,59 @@ TEST(Metrics, TheProcessStartedAMomentAgo)
     double started = atof(text.c_str() + at + name.size());
     EXPECT_LE(started, static_cast<double>(time(nullptr)) + 1);
     EXPECT_GT(started, static_cast<double>(time(nullptr)) - 3600);
+}
+
+/* Written again from the JSON, sample by sample: what one view has, the other has. */
+TEST(Metrics, JsonAndTextSayTheSame)
+{
+    Sample s;
+    json_t *all = weir_metrics_json(&s), *metric, *row, *value;
+    const char *name, *label;
+    size_t i;
+    std::string again;
+    auto number = [](const json_t *n) {
+        char text[64];
+        if (json_is_real(n))
+            snprintf(text, sizeof(text), "%.6f", json_real_value(n));
+        else
+            snprintf(text, sizeof(text), "%" PRIi64, static_cast<int64_t>(json_integer_value(n)));
+        return std::string(text);
+    };
+    json_object_foreach(all, name, metric)
+    {
+        if (!json_is_array(metric))
+            again += std::string(name) + " " + number(metric) + "\n";
+        json_array_foreach(metric, i, row)
+        {
+            std::string labels;
+            json_object_foreach(row, label, value)
+            {
+                if (json_is_string(value))
+                    labels += (labels.empty() ? "{" : ",") + std::string(label) + "=\"" +
+                              json_string_value(value) + "\"";
+            }
+            again += name + labels + "} " + number(json_object_get(row, "value")) + "\n";
+        }
+    }
+    json_decref(all);
+    std::string plain;
+    std::istringstream lines(text_of(s));
+    for (std::string line; std::getline(lines, line);)
+        if (line[0] != '#' && line.compare(0, 8, "process_") != 0)
+            plain += line + "\n";
+    again = again.substr(0, again.find("process_")) +
+            again.substr(again.find('\n', again.find("process_resident")) + 1);
+    EXPECT_EQ(plain, again);
+}
+
+TEST(Metrics, EverySampleIsOfADocumentedMetric)
+{
+    Sample s;
+    std::string document = printed(weir_registry_document);
+    auto visit = [](void *to, const weir_sample *sample) {
+        EXPECT_NE(std::string::npos,
+            static_cast<std::string *>(to)->find("| `" + std::string(sample->name) + "` | " + sample->type))
+            << sample->name;
+    };
+    weir_registry_visit(&s, visit, &document);
 }

@@ -20,8 +20,8 @@ struct Sample : weir_snapshot {
     weir_named_count invalid = {"invalid", nullptr, 6, nullptr};
     weir_named_count rate = {"rate", nullptr, 4560, nullptr};
     weir_named_count meter[2][2] = {
-        {{"flows", "Flows in the table.", 600, nullptr}, {"flows_ended", nullptr, 5, nullptr}},
-        {{"flows", "Flows in the table.", 424, nullptr}, {"flows_ended", nullptr, 7, nullptr}}};
+        {{"flows", "Flows in the table.", 600, nullptr}, {"flows_created", nullptr, 5, nullptr}},
+        {{"flows", "Flows in the table.", 424, nullptr}, {"flows_created", nullptr, 7, nullptr}}};
     weir_named_count sink = {"checked", "Stamped packets seen.", 81230001, nullptr};
 
     Sample() : weir_snapshot{}
