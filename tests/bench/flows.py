@@ -35,7 +35,7 @@ def pages(megabytes):
 
 
 def table(build, flows, rounds, quick):
-    blocks = 20 if quick else max(100, min(4 * flows // BLOCK, 2000))
+    blocks = 20 if quick else max(400, min(8 * flows // BLOCK, 4000))  # each flow some times, so that a turn is long beside its first misses
     megabytes = 128 + (flows * 400 >> 20)
     done = subprocess.run([os.path.join(build, "tests/bench/flows"), *map(str, (flows, rounds, blocks, megabytes)), pages(megabytes)],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
