@@ -123,7 +123,7 @@ def check_atomics(path, text):
 
 
 def is_source(path):
-    return (path.endswith((*C_FILES, ".py", "meson.build", "meson_options.txt")) or
+    return (path.endswith((*C_FILES, ".py", ".go", "meson.build", "meson_options.txt")) or
             path.startswith(("scripts/", ".ci/")))
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""What each step of a packet costs, for `weir plan --rate`.  Started by scripts/bench.
+"""What each step of a packet costs, for `weir plan --rate`.
 
     scripts/bench costs --json > costs.json; weir plan --rate 10Mpps --costs costs.json FILE
 
@@ -8,14 +8,11 @@ Each shape of a pipeline runs saturated; a worker's busy cycles by the packets t
 cost is the difference of two shapes, of medians over rounds that go through all shapes. `sink` counts as nothing: what
 it does, giving packets back, is in the step that is measured with it (`receive`, `take`).
 """
-import argparse
-import json
-import os
 import statistics
-import subprocess
 import sys
 
-from machine import describe, headline, print_columns, tell, two_cpus
+import plot
+from suite import config, main
 
 FLOWS = 65536
 ONE = "all: {{from: [in], stages: [{}]}}"
@@ -42,51 +39,27 @@ SHAPES = {
 }
 
 
-def measure(build, shape, cpus, seconds):
+def cost(run, shape):
     ports, pools = SHAPES[shape]
-    text = (f'version: 1\nlisten: off\nmemory: normal\nlog: error\ncpus: "{",".join(map(str, cpus))}"\n'
-            f"stop-after: {seconds}s\nports: {{{ports}}}\npools: {{{pools}}}\n")
-    if "classify" in pools:
-        text += "classes: [dns: {match: udp port 53}]\n"
-    done = subprocess.run([os.path.join(build, "weir"), "run", "--json", "--progress", "0", "-"], input=text, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
-    if done.returncode != 0:
-        sys.exit(f"scripts/bench costs: weir ended with {done.returncode} on shape {shape}: {done.stderr}")
-    end = json.loads(done.stdout)
-    return [w["busy_tsc"] / w["received"] for w in end["workers"]], end["tsc_hz"]
+    end = run.weir(config(run.cpus, ports, pools, f"stop-after: {'200ms' if run.quick else '1s'}",
+                          *(["classes: [dns: {match: udp port 53}]"] if "classify" in pools else [])))
+    return [w["busy_tsc"] / w["received"] for w in end["workers"]]
 
 
-def round_trip(build, cpus):
-    done = subprocess.run([os.path.join(build, "tests/bench/line_round_trip"), *map(str, cpus)], stdout=subprocess.PIPE,
-                          check=True, text=True)
-    return json.loads(done.stdout)["median"]
-
-
-def main():
-    parser = argparse.ArgumentParser(prog="scripts/bench costs")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--quick", action="store_true", help="one round: whether it works, not what it costs")
-    parser.add_argument("--build", default="build", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    rounds = 1 if given.quick else given.rounds
-    load_before = os.getloadavg()
-    cpus, seen, trips, tsc_hz = two_cpus(), {shape: [] for shape in SHAPES}, [], 0
-    for number in range(rounds):
+def measure(run):
+    seen = {shape: [] for shape in SHAPES}
+    for number in range(run.rounds):
         for shape in SHAPES:
-            tell(f"round {number + 1} of {rounds}: {shape}")
-            trips.append(round_trip(given.build, cpus))
-            workers, tsc_hz = measure(given.build, shape, cpus, 1)
-            seen[shape].append(workers)
-    tell("")
+            run.tell(f"round {number + 1} of {run.rounds}: {shape}")
+            if shape in ("generator", "rings"):
+                run.trip()
+            seen[shape].append(cost(run, shape))
     m = {shape: [statistics.median(column) for column in zip(*rows)] for shape, rows in seen.items()}
 
     def less(shape, other, by=0):
         return round(max(0.0, m[shape][0] - m[other][0] - by), 1)
 
-    result = {
-        "suite": "costs",
-        "machine": {**describe(cpus, tsc_hz, load_before), "line_round_trip_tsc": statistics.median(trips), "rounds": rounds},
+    return {
         "cycles_per_packet": {
             "receive": {"generator": round(m["generator"][0], 1), "vdev": round(m["vdev"][0], 1)},
             "stage": {"validate": less("validate", "generator"), "classify": less("classify", "validate"), "admit": less("admit", "validate"),
@@ -96,15 +69,16 @@ def main():
             "ring": {"put": less("rings", "validate"), "take": round(m["rings"][1], 1)},
         },
     }
-    if given.json:
-        print(json.dumps(result, indent=1))
-        return
-    print(headline("what a step costs", result["machine"]))
-    print(f"64-byte frames, {FLOWS} flows; line round trip {statistics.median(trips):.0f} TSC cycles; {rounds} rounds")
-    print_columns(["step", "cycles a packet"], [[f"{group} {name}", f"{cost:.1f}"]
-                                                for group, costs in result["cycles_per_packet"].items()
-                                                for name, cost in costs.items()])
+
+
+def report(result):
+    steps = {f"{group} {name}": cycles for group, costs in result["cycles_per_packet"].items() for name, cycles in costs.items()}
+    return {"tables": [(f"64-byte frames, {FLOWS} flows; differences of medians over {result['rounds']} rounds", ["step", "TSC cycles a packet"],
+                        [[name, f"{cycles:.1f}"] for name, cycles in steps.items()])],
+            "lines": [],
+            "picture": plot.draw("TSC cycles a packet, step by step", result["machine"]["cpu"],
+                                 [name.partition(" ")[2] for name in steps], {"": {"cycles": list(steps.values())}}, bars=True)}
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main("costs", __doc__, measure, report, 5))

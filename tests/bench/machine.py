@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What every benchmark says about where it ran, and how it shows its figures."""
+"""Where a benchmark ran, and what else ran there."""
 import os
 import platform
 import subprocess
 import sys
 
 NEAR_TSC = 600  # a cache line goes and comes back in less: the two cores are near
+HUGEPAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
 
 
 def two_cpus():
@@ -16,15 +17,23 @@ def two_cpus():
     return cpus
 
 
-def describe(cpus, tsc_hz, load_before):
-    return {
-        "cpu": first_line("/proc/cpuinfo", "model name"),
-        "cpus": cpus,
-        "tsc_hz": tsc_hz,
-        "kernel": platform.release(),
-        "dpdk": version("libdpdk"),
-        "load_average_before": load_before,
-    }
+def placement(trips):
+    """Of all that was measured between these round trips."""
+    return "near" if max(trips) < NEAR_TSC else "far" if min(trips) >= NEAR_TSC else "mixed"
+
+
+def pages(megabytes):
+    """As weir with `memory: auto`: hugepages, if all of it fits into the free ones."""
+    try:
+        with open(HUGEPAGES, encoding="ascii") as file:
+            return "hugepages" if int(file.read()) * 2 >= megabytes else "normal"
+    except OSError:
+        return "normal"
+
+
+def describe(cpus, tsc_hz):
+    return {"cpu": first_line("/proc/cpuinfo", "model name"), "cpus": cpus, "tsc_hz": tsc_hz, "kernel": platform.release(),
+            "dpdk": version("libdpdk")}
 
 
 def version(package):
@@ -37,22 +46,21 @@ def first_line(path, key):
         return next((line.split(":", 1)[1].strip() for line in file if line.startswith(key)), "unknown")
 
 
-def headline(name, m):
-    return (f"{name} on {m['cpu']}, CPUs {m['cpus'][0]} and {m['cpus'][1]}, TSC {m['tsc_hz'] / 1e9:.2f} GHz, "
-            f"DPDK {m['dpdk']}, Linux {m['kernel']}")
+def cpu_seconds():
+    """Of the whole machine, by who took them: since it started, and of us and our children that have ended."""
+    with open("/proc/stat", encoding="ascii") as file:
+        user, nice, system, _, _, irq, softirq, steal = (int(n) / os.sysconf("SC_CLK_TCK") for n in file.readline().split()[1:9])
+    return {"all": user + nice + system + irq + softirq, "own": sum(os.times()[:4]), "stolen": steal}
 
 
-def tell(text):
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+class Beside:
+    """What else ran: load average, and the CPUs that others and the hypervisor took meanwhile."""
 
+    def __init__(self):
+        self.load, self.start, self.uptime = os.getloadavg()[0], cpu_seconds(), os.times().elapsed
 
-def between(pair):
-    return f"[{pair[0]:g}, {pair[1]:g}]"
-
-
-def print_columns(header, rows):
-    table = [header] + rows
-    widths = [max(map(len, column)) for column in zip(*table)]
-    for line in table:
-        print(line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:])), sep="  ")
+    def so_far(self):
+        now, passed = cpu_seconds(), max(os.times().elapsed - self.uptime, 0.01)
+        took = {key: now[key] - self.start[key] for key in now}
+        return {"seconds": round(passed, 1), "load_average_before": round(self.load, 2),
+                "others_cpus": round(max(0.0, took["all"] - took["own"]) / passed, 2), "stolen_cpus": round(took["stolen"] / passed, 2)}

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The flows of captures as weir and as softflowd with nfdump see them.  Started by scripts/bench.
+"""The flows of captures as weir and as softflowd with nfdump see them.
 
     scripts/bench softflowd [--json] [--list] CAPTURE…
 
@@ -8,7 +8,6 @@ Needs Debian's packages softflowd and nfdump. All time-outs are a day, so that a
 addresses and ports. softflowd exports NetFlow 9 to nfcapd; each of its records, and each direction of one of weir's that has
 packets, is one way of a flow. Two are the same if key and packets are. Ports of ICMP, where softflowd puts type and code, are not looked at.
 """
-import argparse
 import collections
 import json
 import os
@@ -18,22 +17,19 @@ import sys
 import tempfile
 import time
 
-from machine import print_columns, tell
+from suite import Failed, main
 
 PORT = 39995
 DAY = [f"-t{name}=86400" for name in ("tcp", "tcp.rst", "tcp.fin", "udp", "icmp", "general", "maxlife")]
 ICMP = ("1", "58")
 
 
-def of_weir(build, capture, folder):
+def of_weir(run, capture, folder):
     file = os.path.join(folder, "weir.jsonl")
     text = (f"version: 1\nlisten: off\nmemory: normal\nlog: error\nexports: {{flows: {{file: {json.dumps(file)}}}}}\n"
             f"ports: {{in: {{file: {json.dumps(os.path.abspath(capture))}}}}}\n"
             "pools: {all: {from: [in], stages: [validate, {meter: {idle: 24h, active: 24h, tcp-end: 24h, records: flows}}, sink]}}\n")
-    done = subprocess.run([os.path.join(build, "weir"), "run", "--json", "--progress", "0", "-"], input=text, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-    if done.returncode != 0:
-        sys.exit(f"scripts/bench softflowd: weir ended with {done.returncode} on {capture}: {done.stderr}")
+    end = run.weir(text)
     ways, flows = collections.Counter(), 0
     with open(file, encoding="utf-8") as lines:
         for r in map(json.loads, lines):
@@ -41,7 +37,7 @@ def of_weir(build, capture, folder):
             for i in (0, 1):
                 if r["packets"][i]:
                     ways[key(r["vlan"], r["protocol"], r["address"][i], r["port"][i], r["address"][1 - i], r["port"][1 - i])] += r["packets"][i]
-    return ways, flows, json.loads(done.stdout)["dropped"]
+    return ways, flows, end["dropped"]
 
 
 def key(vlan, protocol, source, source_port, target, target_port):
@@ -58,7 +54,7 @@ def of_softflowd(capture, folder):
             bound, limit = f":{PORT:04X} ", time.monotonic() + 10
             while bound not in open("/proc/net/udp", encoding="ascii").read():  # pylint: disable=consider-using-with
                 if time.monotonic() > limit:
-                    sys.exit("scripts/bench softflowd: nfcapd does not listen")
+                    raise Failed("nfcapd does not listen")
                 time.sleep(0.05)
             said = subprocess.run(["softflowd", "-d", "-r", capture, "-n", f"127.0.0.1:{PORT}", "-v9", "-T", "vlan", "-m", "1000000", *DAY,
                                    "-texpint=0", "-c", "none", "-p", os.path.join(folder, "pid")], stdout=subprocess.PIPE,
@@ -81,19 +77,13 @@ def of_softflowd(capture, folder):
     return ways, int(ignored.group(1)) if ignored else 0
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="scripts/bench softflowd")
-    parser.add_argument("captures", nargs="+", metavar="CAPTURE")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--list", action="store_true", help="what only one of them has")
-    parser.add_argument("--build", default="build", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    rows = []
-    for capture in given.captures:
+def measure(run):
+    rows, only = [], []
+    for capture in run.given.captures:
         name = os.path.basename(capture)
-        tell(name)
+        run.tell(name)
         with tempfile.TemporaryDirectory(prefix="weir-softflowd-") as folder:
-            ours, flows, dropped = of_weir(given.build, capture, folder)
+            ours, flows, dropped = of_weir(run, capture, folder)
             theirs, ignored = of_softflowd(capture, folder)
         if theirs is None:
             rows.append({"file": name, "flows": flows, "error": ignored.strip().splitlines()[-1] if ignored.strip() else "no answer"})
@@ -101,21 +91,22 @@ def main():
         same = sum(theirs.get(k) == n for k, n in ours.items())
         rows.append({"file": name, "flows": flows, "ways": len(ours), "softflowd": len(theirs), "same": same, "dropped": dropped,
                      "ignored": ignored})
-        if given.list:
-            for who, mine, other in (("weir", ours, theirs), ("softflowd", theirs, ours)):
-                for k, n in sorted(mine.items()):
-                    if other.get(k) != n:
-                        print(f"{name}: {who}: {' '.join(k)}: {n} packets")
-    tell("")
-    if given.json:
-        print(json.dumps(rows, indent=1))
-        return
-    print_columns(["capture", "flows", "ways", "softflowd", "same", "dropped", "ignored"],
-                  [[r["file"], *(str(r.get(c, "")) for c in ("flows", "ways", "softflowd", "same", "dropped", "ignored"))] for r in rows])
-    for r in rows:
-        if "error" in r:
-            print(f"{r['file']}: softflowd: {r['error']}")
+        if run.given.list:
+            only += [f"{name}: {who}: {' '.join(k)}: {n} packets" for who, mine, other in (("weir", ours, theirs), ("softflowd", theirs, ours))
+                     for k, n in sorted(mine.items()) if other.get(k) != n]
+    return {"rows": rows, "only_one": only}
+
+
+def report(result):
+    columns = ("flows", "ways", "softflowd", "same", "dropped", "ignored")
+    return {"tables": [("", ["capture", *columns], [[r["file"], *(str(r.get(c, "")) for c in columns)] for r in result["rows"]])],
+            "lines": [f"{r['file']}: softflowd: {r['error']}" for r in result["rows"] if "error" in r] + result["only_one"]}
+
+
+def options(parser):
+    parser.add_argument("captures", nargs="+", metavar="CAPTURE")
+    parser.add_argument("--list", action="store_true", help="what only one of them has")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main("softflowd", __doc__, measure, report, add=options))

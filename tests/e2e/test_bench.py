@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """scripts/bench runs where scripts/setup has been, and says what a program wants to read. No figure is judged here."""
+import concurrent.futures
+import importlib
 import json
 import os
+import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree
@@ -11,40 +15,93 @@ import lab
 
 VARIANTS = ("release",)
 
+BENCH = os.path.join(lab.ROOT, "scripts", "bench")
+SUITES = ("pipeline", "wire", "costs", "scaling", "watch", "pairs", "classes", "flows", "rings")
+NEEDS_ROOT = ("wire",)
 
-class Bench(unittest.TestCase):
-    @lab.needs_program("dpdk-testpmd", "meson", "ninja")
-    @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "needs two CPUs")
-    def test_pipeline_beside_testpmd_in_one_run(self):
-        done = subprocess.run(
-            [os.path.join(lab.ROOT, "scripts", "bench"), "pipeline", "--quick", "--json"], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=240, check=False,
-            env={**os.environ, "WEIR_SETUP": "done"})
-        self.assertEqual(done.returncode, 0, done.stderr[-4000:])
-        rows = {row["path"]: row for row in json.loads(done.stdout)["rows"]}
-        self.assertEqual(set(rows), {path + port for path in ("testpmd-5tswap", "weir-rtc", "weir-pipeline")
-                                     for port in ("", " (net_null)")})
-        for path, row in rows.items():
-            for key in ("cores", "cycles_per_packet", "mpps", "ratio_testpmd_5tswap", "line_round_trip_tsc"):
-                self.assertGreater(row[key], 0, (path, key))
-        self.assertEqual(rows["testpmd-5tswap"]["ratio_testpmd_5tswap"], 1)
-        self.assertEqual((rows["weir-rtc"]["cores"], rows["weir-pipeline"]["cores"]), (1, 2))
-        self.assertEqual(rows["weir-rtc"]["flows"], 65536)
 
-    @lab.needs_program("meson", "ninja")
-    @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "needs two CPUs")
-    def test_rings_beside_rte_ring_in_one_run(self):
-        with tempfile.NamedTemporaryFile(suffix=".svg") as picture:
-            done = subprocess.run(
-                [os.path.join(lab.ROOT, "scripts", "bench"), "rings", "--quick", "--json", "--plot", picture.name],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=240, check=False,
-                env={**os.environ, "WEIR_SETUP": "done"})
-            self.assertEqual(done.returncode, 0, done.stderr[-4000:])
-            drawn = xml.etree.ElementTree.parse(picture.name)
-        self.assertGreater(len(drawn.getroot()), 5)
-        result = json.loads(done.stdout)
-        rows = result["rows"]
-        shapes = {(burst, size) for burst in (1, 8, 32, 64) for size in (256, 1024, 4096)}
+def bench(*words):
+    return subprocess.run([BENCH, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=240, check=False, env={**os.environ, "WEIR_SETUP": "done"})
+
+
+@lab.needs_program("meson", "ninja", "dpdk-testpmd")
+@unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "needs two CPUs")
+class Suites(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        """All of them, three at a time: most of a quick one is waiting for something to start, and no figure is judged."""
+        built = bench("pairs", "--help")  # builds; two of them at once would be in each other's way
+        assert built.returncode == 0, built.stderr
+        cls.folder = tempfile.TemporaryDirectory(prefix="weir-bench-")
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            cls.done = dict(zip(SUITES, pool.map(cls.run_suite, SUITES)))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    @classmethod
+    def run_suite(cls, suite):
+        return subprocess.run([sys.executable, os.path.join(lab.ROOT, "tests/bench", suite + ".py"), "--quick", "--json", "--svg",
+                               cls.picture(suite)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=240, check=False)
+
+    @classmethod
+    def picture(cls, suite):
+        return os.path.join(cls.folder.name, suite + ".svg")
+
+    def result(self, suite):
+        if suite in NEEDS_ROOT and os.geteuid() != 0:
+            self.assertEqual(self.done[suite].returncode, 77, self.done[suite].stderr)
+            self.skipTest("needs root")
+        self.assertEqual(self.done[suite].returncode, 0, self.done[suite].stderr[-4000:])
+        return json.loads(self.done[suite].stdout)
+
+    def test_each_says_where_when_and_what_else_ran_and_draws_it(self):
+        for suite in SUITES:
+            with self.subTest(suite):
+                result = self.result(suite)
+                self.assertEqual((result["bench"], result["quick"]), (suite, True))
+                self.assertGreater(result["machine"]["tsc_hz"], 1e8)
+                for key in ("load_average_before", "others_cpus", "stolen_cpus"):
+                    self.assertGreaterEqual(result["beside"][key], 0)
+                self.assertRegex(result["date"], r"^\d{4}-\d\d-\d\d \d\d:\d\d UTC$")
+                self.assertGreater(len(xml.etree.ElementTree.parse(self.picture(suite)).getroot()), 5)
+
+    def test_pipeline_beside_testpmd_and_go(self):
+        result = self.result("pipeline")
+        rows = {(r["path"], r["port"]): r for r in result["rows"] if r["placement"] == "all"}
+        wanted = {(path, port) for path in ("testpmd-5tswap", "weir-rtc", "weir-pipeline") for port in ("net_preload", "net_null")}
+        wanted |= {("testpmd-io", "net_preload"), ("testpmd-macswap", "net_preload")}
+        if shutil.which("go"):
+            wanted |= {("go-" + path, "memory") for path in ("direct", "items", "slices", "items-one-core", "slices-one-core")}
+        self.assertEqual(result["go"], shutil.which("go") is not None)
+        self.assertEqual(set(rows), wanted)
+        for key, row in rows.items():
+            for name in ("cycles_per_packet", "mpps", "ratio_testpmd_5tswap", "weir_rtc_times_faster"):
+                self.assertGreater(row[name], 0, (key, name))
+        self.assertEqual(rows["testpmd-5tswap", "net_null"]["ratio_testpmd_5tswap"], 1)
+        self.assertEqual(rows["weir-rtc", "net_null"]["weir_rtc_times_faster"], 1)
+        self.assertEqual((rows["weir-rtc", "net_preload"]["cores"], rows["weir-pipeline", "net_preload"]["cores"]), (1, 2))
+        trips = result["line_round_trip_tsc"]
+        self.assertEqual(trips["times"], len(wanted) + 1)
+        self.assertLessEqual({r["placement"] for r in result["rows"]}, {"all", "near", "far"})
+
+    @lab.needs_program("go")
+    def test_go_counts_each_packet_of_each_flow(self):
+        self.result("pipeline")  # has built it
+        program = os.path.join(lab.ROOT, "build/tests/bench/go-pipeline")
+        for words in (("direct",), ("items", "-workers", "3"), ("slices", "-workers", "3")):
+            done = subprocess.run([program, "-flows", "1000", "-seconds", "0.1", "-mode", *words], stdout=subprocess.PIPE, check=True)
+            seen = json.loads(done.stdout)  # it compares received with counted, and ends with 70 otherwise
+            self.assertEqual((seen["flows"], seen["dropped"]), (1000, 0))
+            self.assertGreater(seen["packets"], 1000)
+        self.assertEqual(subprocess.run([program, "-mode", "no"], stderr=subprocess.DEVNULL, check=False).returncode, 64)
+
+    def test_rings_beside_rte_ring(self):
+        result = self.result("rings")
+        rows, shapes = result["rows"], {(burst, size) for burst in (1, 8, 32, 64) for size in (256, 1024, 4096)}
         if result["mixed_rounds"] == 0:
             for variant in ("weir", "weir-in-place", "rte_ring_spsc", "rte_ring_spsc_zc", "rte_ring_mpmc", "rte_ring_hts",
                             "ck_ring", "limit"):
@@ -57,15 +114,8 @@ class Bench(unittest.TestCase):
                 self.assertEqual(r["ratio_rte_ring_spsc"], 1, r)
         self.assertEqual(len(result["verdicts"]), 7)
 
-    @lab.needs_program("meson", "ninja")
-    @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "needs two CPUs")
     def test_classes_by_number_and_kind(self):
-        done = subprocess.run(
-            [os.path.join(lab.ROOT, "scripts", "bench"), "classes", "--quick", "--json"], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=240, check=False,
-            env={**os.environ, "WEIR_SETUP": "done"})
-        self.assertEqual(done.returncode, 0, done.stderr[-4000:])
-        result = json.loads(done.stdout)
+        result = self.result("classes")
         self.assertIn("ratio_64_simple_to_1", result)
         rows = {row["classes"]: row for row in result["rows"]}
         self.assertEqual({name: row["n"] for name, row in rows.items()}, {
@@ -76,17 +126,8 @@ class Bench(unittest.TestCase):
                 self.assertGreater(row[key], 0, (name, key))
         self.assertEqual(rows["1 simple"]["ratio_one_class"], 1)
 
-    @lab.needs_program("meson", "ninja")
-    @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "needs two CPUs")
-    def test_flow_table_beside_rte_hash_in_one_run(self):
-        with tempfile.NamedTemporaryFile(suffix=".svg") as picture:
-            done = subprocess.run(
-                [os.path.join(lab.ROOT, "scripts", "bench"), "flows", "--quick", "--json", "--svg", picture.name],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=250, check=False,
-                env={**os.environ, "WEIR_SETUP": "done"})
-            self.assertEqual(done.returncode, 0, done.stderr[-2000:])
-            self.assertIn("<polyline", picture.read().decode())
-        rows = json.loads(done.stdout)["rows"]
+    def test_flow_table_beside_rte_hash(self):
+        rows = self.result("flows")["rows"]
         self.assertEqual({r["table"] for r in rows}, {"weir", "rte_hash", "weir, whole path"})
         for row in rows:
             self.assertGreater(row["cycles_per_packet"], 0, row)
@@ -94,12 +135,95 @@ class Bench(unittest.TestCase):
                 self.assertGreater(row["bytes_per_flow"], 64, row)
                 self.assertGreater(row["ratio_rte_hash"], 0, row)
 
+    def test_scaling_by_flows_sizes_and_workers(self):
+        rows = self.result("scaling")["rows"]
+        points = {table: [r["point"] for r in rows if r["table"] == table] for table in dict.fromkeys(r["table"] for r in rows)}
+        self.assertEqual(points, {"flows": [4 ** n for n in range(5, 12)], "sizes": ["60", "590", "1514", "imix"],
+                                  "each its own port": [1, 2, 3, 4], "behind one ingress": [1, 2, 3]})
+        for row in rows:
+            self.assertGreater(row["mpps"], 0, row)
+            workers = row["point"] + (row["table"] == "behind one ingress") if isinstance(row["point"], int) else 0
+            if row["table"] != "flows":
+                self.assertEqual("oversubscribed" in row["note"], workers > 2, row)
+
+    def test_costs_are_what_plan_reads(self):
+        result = self.result("costs")
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(result, file)
+            file.flush()
+            done = subprocess.run([lab.WEIR, "plan", "--rate", "1Mpps", "--costs", file.name,
+                                   os.path.join(lab.EXAMPLES, sorted(os.listdir(lab.EXAMPLES))[0])],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertNotIn("--costs", done.stderr)
+        with open(os.path.join(lab.ROOT, "docs/bench/costs.json"), encoding="utf-8") as file:
+            kept = json.load(file)
+        self.assertEqual({group: set(costs) for group, costs in result["cycles_per_packet"].items()},
+                         {group: set(costs) for group, costs in kept["cycles_per_packet"].items()})
+
+    def test_watching_is_paired_with_itself(self):
+        rows = {r["what"]: r for r in self.result("watch")["rows"]}
+        self.assertLessEqual({"/metrics at 100 Hz", "ctl workers, 5 a second", "all of them"}, set(rows))
+        for name, row in rows.items():
+            self.assertEqual(row["verdict"], "unresolved", (name, "three pairs decide nothing"))
+            self.assertGreater(row["a_to_a"], 0)
+        self.assertGreater(rows["/metrics at 100 Hz"]["scrapes_per_s"], 10)
+
+    def test_pairs_of_configurations(self):
+        row = self.result("pairs")["rows"][0]
+        self.assertEqual((row["pairs"], row["what"], row["verdict"]), (3, "workers: 1-2 beside workers: 1", "unresolved"))
+
+    def test_the_wire_is_silent_while_weir_starts_again(self):
+        result = self.result("wire")
+        self.assertEqual({r["program"] for r in result["rows"]}, {"weir", "testpmd"})
+        for gap in result["gaps"]:
+            self.assertLess(gap["lost"], gap["sent"])
+
+    def test_a_page_keeps_what_people_wrote(self):
+        sys.path.insert(0, os.path.join(lab.ROOT, "tests", "bench"))
+        pages = importlib.import_module("all")
+        path = os.path.join(self.folder.name, "page.md")
+        result = self.result("classes")
+        pages.replace(path, "Title", "first\n")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("before\n" + text + "after\n")
+        shown = importlib.import_module("classes").report(result)
+        pages.replace(path, "Title", importlib.import_module("suite").markdown(result, shown, ["classes.svg"]))
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        self.assertRegex(text, r"\Abefore\n# Title\n\n<!-- measured")
+        self.assertRegex(text, r"measured: to here -->\nafter\n\Z")
+        self.assertNotIn("first", text)
+        self.assertIn("| 64 simple, 8 compiled |", text)
+
+
+class Words(unittest.TestCase):
     def test_wrong_words_are_64(self):
         for words in ((), ("nonsense",)):
-            done = subprocess.run([os.path.join(lab.ROOT, "scripts", "bench"), *words], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+            done = bench(*words)
             self.assertEqual((done.returncode, done.stdout), (64, ""), done.stderr)
             self.assertIn("usage: scripts/bench", done.stderr)
+
+
+class Comparator(unittest.TestCase):
+    """pairs.py, on figures that are known."""
+
+    def judge(self, cost, noise, claim=1.0, pairs=30):
+        sys.path.insert(0, os.path.join(lab.ROOT, "tests", "bench"))
+        comparator = importlib.import_module("pairs")
+        turn = iter(range(10 ** 6))
+
+        def take(which):
+            return 100 * (1 + (cost if which == "b" else 0)) * (1 + noise * ((next(turn) * 7919 % 101) / 50 - 1))
+
+        return comparator.judge(comparator.compare(take, pairs), claim)
+
+    def test_verdicts(self):
+        for cost, noise, verdict in ((0, 0, "at most 1 %"), (0.005, 0.001, "at most 1 %"), (0.03, 0.001, "more than 1 %"),
+                                     (0, 0.05, "unresolved"), (0.03, 0.1, "unresolved"), (-0.1, 0.001, "at most 1 %")):
+            self.assertEqual(self.judge(cost, noise)["verdict"], verdict, (cost, noise))
+        self.assertEqual(self.judge(0, 0, pairs=14)["verdict"], "unresolved")
 
 
 if __name__ == "__main__":
