@@ -61,6 +61,13 @@ static void check_inbox(const struct weir_draft *d, uint32_t i)
             weir_complaint_end(d->complaints);
         }
     }
+    for (size_t k = WEIR_POOL_PROBE_EVERY; k <= WEIR_POOL_PROBE_AT; k++)
+        if (!pool->fed_by_ports && written(&values[k]))
+            weir_complain(d->complaints, values[k].place,
+                "probes are made where packets arrive, and pool `%s` is fed by pools; write `%s` in the one "
+                "that is "
+                "fed by ports",
+                pool->name, weir_pool_rows[k].key);
     /* With one worker it only allows what does not happen; with shards it takes back what they promise. */
     const struct weir_value *order = &values[WEIR_POOL_ORDER];
     if (!pool->fed_by_ports && order->set && pool->shard_by != WEIR_SHARD_BY_NONE)

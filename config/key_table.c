@@ -21,6 +21,7 @@ static const char *const shard_by_words[] = {"none", "flow", NULL};
 static const char *const on_full_words[] = {"block", "drop", NULL};
 static const char *const order_words[] = {"relaxed", NULL};
 static const char *const records_words[] = {"jsonl", "csv", NULL};
+static const char *const probe_at_words[] = {"end", "hops", NULL};
 static const char *const frame_words[] = {"untagged", "raw", NULL};
 
 const struct weir_key_row weir_top_rows[] = {
@@ -157,6 +158,20 @@ const struct weir_key_row weir_pool_rows[] = {
         .help = "A worker without packets for so long sleeps until some come, which takes tens of "
                 "microseconds then. "
                 "Workers that poll ports never do."},
+    [WEIR_POOL_PROBE_EVERY] = {.key = "probe-every",
+        .type = WEIR_TYPE_COUNT,
+        .unset = "1k",
+        .max = UINT32_MAX,
+        .help =
+            "Each so-many-th packet that a worker receives is timed from its arrival to its end, where the "
+            "certificate shows the latency; one of a generator, from when its schedule called for it. "
+            "0 = none. Forbidden if pools feed the pool."},
+    [WEIR_POOL_PROBE_AT] = {.key = "probe-at",
+        .type = WEIR_TYPE_WORD,
+        .unset = "end",
+        .words = probe_at_words,
+        .help = "Where those are timed. end: at their end; hops: also when a pool takes them, how long they "
+                "waited in its inbox. Forbidden if pools feed the pool."},
     [WEIR_POOL_ORDER] = {.key = "order",
         .type = WEIR_TYPE_WORD,
         .optional = true,

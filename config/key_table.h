@@ -45,6 +45,8 @@ enum weir_pool_key {
     WEIR_POOL_DEPTH,
     WEIR_POOL_WORKERS,
     WEIR_POOL_PARK_AFTER,
+    WEIR_POOL_PROBE_EVERY,
+    WEIR_POOL_PROBE_AT,
     WEIR_POOL_ORDER,
     WEIR_POOL_TAKE,
     WEIR_POOL_KEYS
@@ -58,6 +60,7 @@ enum weir_class_key {
 };
 enum weir_export_key { WEIR_EXPORT_FILE, WEIR_EXPORT_FORMAT, WEIR_EXPORT_ROTATE };
 enum weir_records { WEIR_RECORDS_JSONL, WEIR_RECORDS_CSV };
+enum weir_probe_at { WEIR_PROBE_END, WEIR_PROBE_HOPS };
 enum weir_frame { WEIR_FRAME_UNTAGGED, WEIR_FRAME_RAW };
 /* End with key NULL. */
 extern const struct weir_key_row weir_top_rows[], weir_port_rows[], weir_pool_rows[], weir_class_rows[],

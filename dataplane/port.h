@@ -104,6 +104,9 @@ struct weir_port_def {
 
     /* Owner of the queue. Fills desc.mbuf, length, class 0, flags; returns the number of packets. */
     uint32_t (*receive)(struct weir_port *, uint16_t queue, struct weir_batch *);
+    /* Right after that: when packet `i` of the batch was due, by the schedule of the port. NULL = it has none, and a packet
+     * arrives when it is received. */
+    uint64_t (*due)(const struct weir_port *, const struct weir_batch *, uint32_t i);
     /* Any worker that polls it: nothing more will ever come (end of a file, count reached). */
     bool (*ended)(const struct weir_port *, uint16_t queue);
     /* Owner of the queue. Takes the first k frames and returns k; the caller keeps the rest. */

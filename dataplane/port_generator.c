@@ -143,9 +143,14 @@ static inline void write_frame(
     m->port = port->index;
 }
 
+static inline uint64_t cost_of(const struct generator *g, const struct weir_port *port, uint32_t length)
+{
+    return g->p.rate.packets ? port->tsc_hz : length * port->tsc_hz;
+}
+
 static inline uint64_t cost(const struct generator *g, const struct weir_port *port)
 {
-    return g->p.rate.packets ? port->tsc_hz : g->length * port->tsc_hz;
+    return cost_of(g, port, g->length);
 }
 
 static void earn(struct generator *g, uint64_t now, struct weir_port_counters *count)
@@ -210,6 +215,18 @@ static uint32_t receive(struct weir_port *port, uint16_t queue, struct weir_batc
     weir_counter_add(&count->rx_bytes, bytes);
     weir_counter_add(&count->offered, n);
     return n;
+}
+
+/* The schedule has run on by the credit that is left; back from there, over what came behind. */
+static uint64_t due(const struct weir_port *port, const struct weir_batch *batch, uint32_t i)
+{
+    const struct generator *g = port->state;
+    if (g->p.rate.per_s == 0)
+        return batch->now_tsc;
+    unsigned __int128 since = g->credit;
+    for (uint32_t k = batch->n; --k > i;)
+        since += cost_of(g, port, batch->desc[k].length);
+    return g->last_tsc - (uint64_t)(since / g->p.rate.per_s);
 }
 
 static bool ended(const struct weir_port *port, uint16_t)
@@ -300,6 +317,7 @@ const struct weir_port_def weir_port_generator = {
     .close = close_generator,
     .stats = stats,
     .receive = receive,
+    .due = due,
     .ended = ended,
     .mbufs = mbufs_held,
     .stamped_flows = stamped_flows,

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "dataplane/batch.h"
+#include "dataplane/probe.h"
 #include "dataplane/release.h"
 #include "rings/counter.h"
 
@@ -128,6 +129,7 @@ struct weir_stage {
     struct weir_counter *drops;  /* packets, def->reasons order */
     struct weir_counter *counts; /* def->counters order; a stage may leave some to one other thread */
     struct weir_counter *class_counts; /* of class 0 in def->class_counters order, then of class 1, … */
+    struct weir_histogram *latency;    /* of the probes that end here; NULL = there are none */
     uint32_t noted; /* workers/handover.c: what lies before it in the way out was for shards that leave */
     char *error;    /* in init, WEIR_STAGE_ERROR_BYTES: why it failed, cause and remedy */
 };
@@ -209,11 +211,20 @@ static inline void weir_stage_drop(struct weir_stage *s, const struct weir_desc 
     weir_release(s->trash, d);
 }
 
-/* The whole batch has reached its end, in a terminal stage. */
+/* The packet has reached its end, in a terminal stage. */
+static inline void weir_stage_end(struct weir_stage *s, const struct weir_desc *d)
+{
+    if (__builtin_expect((d->key.flags & WEIR_DESC_PLAIN) == 0, 0))
+        weir_probe_end_now(d->mbuf, s->latency);
+}
+
+/* The whole batch has, and is given back. */
 static inline void weir_stage_consume(struct weir_stage *s, struct weir_batch *batch)
 {
-    for (uint32_t i = 0; i < batch->n; i++)
+    for (uint32_t i = 0; i < batch->n; i++) {
+        weir_stage_end(s, &batch->desc[i]);
         weir_release(s->trash, &batch->desc[i]);
+    }
     weir_counter_add(&s->out, batch->n);
     batch->n = 0;
 }

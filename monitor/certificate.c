@@ -220,6 +220,21 @@ static json_t *ring_tree(const struct weir_snapshot *s)
     return list;
 }
 
+static json_t *latency_tree(const struct weir_snapshot *s, bool hop)
+{
+    json_t *list = json_array();
+    for (const struct weir_snapshot_latency *l = s->latencies; l < s->latencies + s->n_latencies; l++) {
+        if (l->hop != hop)
+            continue;
+        json_t *row = json_pack("{s:s, s:I, s:I, s:I}", "pool", l->pool, "count", l->of.count, "mean_ns",
+            (json_int_t)(l->of.sum_ns / (double)l->of.count), "max_ns", l->of.max_ns);
+        for (uint32_t i = 0; i < WEIR_QUANTILES; i++)
+            json_object_set_new(row, weir_quantiles[i].name, json_integer((json_int_t)l->of.quantiles_ns[i]));
+        json_array_append_new(list, row);
+    }
+    return list;
+}
+
 json_t *weir_certificate_tree(const struct weir_snapshot *s)
 {
     const struct weir_ledger *l = &s->ledger;
@@ -244,6 +259,8 @@ json_t *weir_certificate_tree(const struct weir_snapshot *s)
                   weir_workers_json(s), "checker", "checked", s->checked, "unstamped", s->unstamped,
                   "missing", s->missing, "reordered", s->reordered, "duplicated", s->duplicated,
                   "first_violation", s->first_violation, "trouble", trouble_tree(s)));
+    json_object_update_new(
+        root, json_pack("{s:o, s:o}", "latency", latency_tree(s, false), "hops", latency_tree(s, true)));
     return root;
 }
 
@@ -344,6 +361,15 @@ static const struct column worker_columns[] = {{"pool", "pool"}, {"worker", "ind
     {"busy", "busy_percent"}, {"blocked", "blocked_percent"}, {"idle", "idle_percent"},
     {"asleep", "parked_percent"}, {"state", "state"}, {NULL, NULL}};
 
+#define LATENCY_COLUMNS                                                                                      \
+    {"probes", "count"}, {"mean ns", "mean_ns"}, {"p50", "p50_ns"}, {"p90", "p90_ns"}, {"p99", "p99_ns"},    \
+        {"p99.9", "p99_9_ns"}, {"p99.99", "p99_99_ns"}, {"max", "max_ns"},                                   \
+    {                                                                                                        \
+        NULL, NULL                                                                                           \
+    }
+static const struct column latency_columns[] = {{"latency, until its end in", "pool"}, LATENCY_COLUMNS},
+                           hop_columns[] = {{"wait, in the inbox of", "pool"}, LATENCY_COLUMNS};
+
 static void print_headline(const struct weir_snapshot *s, FILE *to)
 {
     const struct weir_ledger *l = &s->ledger;
@@ -410,6 +436,8 @@ void weir_certificate_text(const struct weir_snapshot *s, FILE *to)
     print_table(json_object_get(root, "ports"), port_columns, to);
     print_table(json_object_get(root, "stages"), stage_columns, to);
     print_table(json_object_get(root, "rings"), ring_columns, to);
+    print_table(json_object_get(root, "hops"), hop_columns, to);
+    print_table(json_object_get(root, "latency"), latency_columns, to);
     print_table(json_object_get(root, "workers"), worker_columns, to);
     json_array_foreach(json_object_get(root, "trouble"), i, line)
     {

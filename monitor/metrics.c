@@ -21,7 +21,7 @@ static void write_text(void *to, const struct weir_sample *s)
 {
     if (s->first)
         fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", s->name, s->help, s->name, s->type);
-    fputs(s->name, to);
+    fprintf(to, "%s%s", s->name, s->suffix);
     for (uint32_t i = 0; i < s->n_labels; i++)
         write_label(to, i ? ',' : '{', &s->labels[i]);
     fputs(s->n_labels ? "} " : " ", to);
@@ -39,17 +39,19 @@ void weir_metrics_text(const struct weir_snapshot *s, FILE *to)
 static void add_json(void *to, const struct weir_sample *s)
 {
     json_t *value = s->is_real ? json_real(s->real) : json_integer(s->value);
+    char name[128];
+    snprintf(name, sizeof name, "%s%s", s->name, s->suffix);
     if (s->n_labels == 0) {
-        json_object_set_new(to, s->name, value);
+        json_object_set_new(to, name, value);
         return;
     }
-    if (s->first)
-        json_object_set_new(to, s->name, json_array());
+    if (!json_object_get(to, name))
+        json_object_set_new(to, name, json_array());
     json_t *labelled = json_object();
     for (uint32_t i = 0; i < s->n_labels; i++)
         json_object_set_new(labelled, s->labels[i].name, json_string(s->labels[i].value));
     json_object_set_new(labelled, "value", value);
-    json_array_append_new(json_object_get(to, s->name), labelled);
+    json_array_append_new(json_object_get(to, name), labelled);
 }
 
 json_t *weir_metrics_json(const struct weir_snapshot *s)

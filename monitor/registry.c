@@ -57,6 +57,7 @@ static void sample_real(struct visit *v, double value)
     v->sample.is_real = true;
     v->sample.real = value;
     sample(v, (int64_t)value);
+    v->sample.is_real = false;
 }
 
 /* Signed, because `lost` is; nothing that counts up reaches 2^63. */
@@ -172,6 +173,38 @@ static void read_drops(struct visit *v, const struct metric *, const struct weir
     }
 }
 
+static void read_latency(struct visit *v, const struct weir_snapshot_latency *l)
+{
+    char bound[16];
+    v->sample.suffix = "_bucket";
+    for (uint32_t i = 0; i <= WEIR_BOUNDS; i++) {
+        snprintf(bound, sizeof bound, "%g", i < WEIR_BOUNDS ? (double)weir_bounds_ns[i] * 1e-9 : 0);
+        label(v, "pool", l->pool);
+        label(v, "le", i < WEIR_BOUNDS ? bound : "+Inf");
+        sample(v, (int64_t)(i < WEIR_BOUNDS ? l->of.until[i] : l->of.count));
+    }
+    v->sample.suffix = "_sum";
+    label(v, "pool", l->pool);
+    sample_real(v, l->of.sum_ns * 1e-9);
+    v->sample.suffix = "_count";
+    label(v, "pool", l->pool);
+    sample(v, (int64_t)l->of.count);
+}
+
+static void read_latencies(struct visit *v, const struct metric *, const struct weir_snapshot *s)
+{
+    for (uint32_t i = 0; i < s->n_latencies; i++)
+        if (!s->latencies[i].hop)
+            read_latency(v, &s->latencies[i]);
+}
+
+static void read_waits(struct visit *v, const struct metric *, const struct weir_snapshot *s)
+{
+    for (uint32_t i = 0; i < s->n_latencies; i++)
+        if (s->latencies[i].hop)
+            read_latency(v, &s->latencies[i]);
+}
+
 static void read_mempool(struct visit *v, const struct metric *, const struct weir_snapshot *s)
 {
     label(v, "state", "size");
@@ -245,6 +278,7 @@ static void read_process_memory(struct visit *v, const struct metric *, const st
 #define OWN(labels, read) labels, read, NULL, 0, 0, false
 #define COUNTER "counter"
 #define GAUGE "gauge"
+#define HISTOGRAM "histogram"
 
 /* clang-format off */
 static const struct metric metrics[] = {
@@ -300,6 +334,11 @@ static const struct metric metrics[] = {
     {"weir_port_offered_packets_total", COUNTER, "port, kind", read_ports,
         IF_KNOWN(weir_snapshot_port, offered),
         "Packets that a generator's schedule called for; absent for other ports."},
+
+    {"weir_latency_seconds", HISTOGRAM, OWN("pool, le", read_latencies),
+        "From a packet's arrival to its end in the pool, of those that `probe-every` chose."},
+    {"weir_inbox_wait_seconds", HISTOGRAM, OWN("pool, le", read_waits),
+        "How long they waited in the pool's inbox, with `probe-at: hops`."},
 
     {"weir_dropped_packets_total", COUNTER, OWN("reason", read_drops),
         "All drops of the pipeline, by reason."},
@@ -369,8 +408,8 @@ static void visit_stage_counter(struct visit *v, const struct weir_snapshot *s, 
         return;
     char name[128];
     const char *type = stage_counter(name, sizeof(name), stage, counter);
-    v->sample =
-        (struct weir_sample){.name = name, .type = type, .help = help ? help : counter, .first = true};
+    v->sample = (struct weir_sample){
+        .name = name, .type = type, .help = help ? help : counter, .suffix = "", .first = true};
     for (uint32_t k = first; k < s->n_stages; k++) {
         const struct weir_snapshot_stage *g = &s->stages[k];
         const struct weir_named_count *count =
@@ -388,7 +427,8 @@ void weir_registry_visit(const struct weir_snapshot *s, weir_sample_visitor *vis
 {
     struct visit v = {.visitor = visitor, .argument = argument};
     for (const struct metric *m = metrics; m < metrics + N_METRICS; m++) {
-        v.sample = (struct weir_sample){.name = m->name, .type = m->type, .help = m->help, .first = true};
+        v.sample = (struct weir_sample){
+            .name = m->name, .type = m->type, .help = m->help, .suffix = "", .first = true};
         m->read(&v, m, s);
     }
     for (uint32_t g = 0; g < s->n_stages; g++)

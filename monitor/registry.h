@@ -22,7 +22,8 @@ struct weir_label {
 
 struct weir_sample {
     const char *name, *type, *help; /* of the metric */
-    bool first;                     /* of the metric: its samples stand together */
+    const char *suffix; /* behind the name: of a histogram `_bucket`, `_sum`, `_count`; else empty */
+    bool first;         /* of the metric: its samples stand together */
     bool is_real;
     int64_t value; /* whole; */
     double real;   /* or this, where is_real */

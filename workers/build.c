@@ -577,6 +577,23 @@ static uint64_t tsc_of(const struct weir_runtime *rt, uint64_t ns)
     return (uint64_t)((double)ns * 1e-9 * (double)rt->tsc_hz) + 1;
 }
 
+/* Of a pool fed by ports. `hops`: which are timed there, too. */
+static bool makes_probes(const struct weir_config_pool *pool, bool hops)
+{
+    return pool->fed_by_ports && pool->values[WEIR_POOL_PROBE_EVERY].number != 0 &&
+           (!hops || pool->values[WEIR_POOL_PROBE_AT].number == WEIR_PROBE_HOPS);
+}
+
+/* Room for what is timed: any probe may come to any pool. */
+static bool new_times(struct weir_histogram **h, const struct weir_runtime *rt, bool hops, int32_t node)
+{
+    bool wanted = false;
+    for (uint32_t p = 0; p < rt->n_pools; p++)
+        wanted |= makes_probes(rt->pools[p].config, hops);
+    *h = wanted ? allocate(sizeof **h, node) : NULL;
+    return !wanted || *h != NULL;
+}
+
 static bool build_workers(struct weir_runtime *rt)
 {
     rt->workers = calloc(rt->n_workers, sizeof *rt->workers);
@@ -599,11 +616,16 @@ static bool build_workers(struct weir_runtime *rt)
             w->lcore = plan->lcore;
             w->cpu = plan->cpu;
             w->yields = plan->shares_cpu;
-            if (!rt->pools[p].config->fed_by_ports)
+            if (rt->pools[p].config->fed_by_ports)
+                w->probe_every = (uint32_t)rt->pools[p].config->values[WEIR_POOL_PROBE_EVERY].number;
+            else
                 w->park_after_tsc = tsc_of(rt, rt->pools[p].config->values[WEIR_POOL_PARK_AFTER].number);
             w->command_ring = weir_ring_init(commands, WEIR_COMMANDS, sizeof(struct weir_command), 0);
             w->commands = &w->command_ring->consumer;
             weir_doorbell_init(&w->bell);
+            w->until_probe = w->probe_every != 0 ? w->probe_every - 1 : UINT64_MAX;
+            if (!new_times(&w->waits, rt, true, plan->node))
+                return false;
             if (weir_pool_moves_shards(&rt->pools[p])) {
                 w->handover.stash = allocate(WEIR_STASH * sizeof *w->handover.stash, plan->node);
                 if (w->handover.stash == NULL)
@@ -637,6 +659,8 @@ static bool allocate_stage(
     s->counts = allocate(counters * sizeof *s->counts, node);
     s->class_counts = allocate(class_counters * rt->n_classes * sizeof *s->class_counts, node);
     if (s->drops == NULL || s->counts == NULL || s->class_counts == NULL)
+        return false;
+    if (def->terminal && !new_times(&s->latency, rt, false, node))
         return false;
     if (!allocate_state(&s->worker_state, def->worker_size, s, node))
         return false;
@@ -726,6 +750,13 @@ enum weir_failure weir_runtime_build(struct weir_runtime *rt)
                 rt->pools[p].config->name, rt->pools[p].egress->port->name, rt->pools[p].egress->queues,
                 rt->pools[p].egress->queues == 1 ? "" : "s");
     rt->tsc_hz = rte_get_tsc_hz();
+    int registered = weir_probe_register();
+    if (registered != 0) {
+        weir_log(WEIR_LOG_ERROR,
+            "no room for the times of probes in a packet buffer: %s; remedy: `probe-every: 0`",
+            strerror(-registered));
+        return WEIR_FAILED_OS;
+    }
     if (rt->mempool == NULL) /* the simulator keeps one */
         rt->mempool = make_mempool(rt->plan->n_mbufs, rt->mbuf_room, rt->plan->mbuf_node);
     if (rt->mempool == NULL)

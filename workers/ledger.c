@@ -11,6 +11,7 @@
 
 #include "dataplane/stages/sink.h"
 #include "workers/runtime.h"
+#include "workers/times.h"
 
 static_assert(WEIR_UNKNOWN == WEIR_SNAPSHOT_UNKNOWN, "one word for what a driver cannot say");
 
@@ -339,7 +340,7 @@ static bool take(const struct weir_runtime *rt, struct weir_snapshot *s)
         s->ledger.copied += weir_counter_read(&rt->workers[i]->copied);
     for (; s->n_ports < rt->n_ports; s->n_ports++)
         take_port(rt, s->n_ports, &s->ports[s->n_ports]);
-    if (!add_drops(rt, s) || !take_failure(rt, s))
+    if (!add_drops(rt, s) || !take_failure(rt, s) || !weir_times_take(rt, s))
         return false;
     add_sinks(s);
     s->first_violation = first_violation(rt, s->missing > s->ledger.dropped);
@@ -378,5 +379,6 @@ void weir_snapshot_free(struct weir_snapshot *s)
     free(s->workers);
     free(s->rings);
     free(s->drops);
+    free(s->latencies);
     free(s);
 }

@@ -87,6 +87,28 @@ struct weir_snapshot_ring { /* one cell of the matrix between two pools */
     bool copies;         /* of a `tee`: fed by the worker's `copied`, not by what leaves its stages */
 };
 
+/* How long it took, of many. A value is within 1.6 % of the true one; max is exact. */
+#define WEIR_QUANTILES 5
+#define WEIR_BOUNDS 19
+extern const struct weir_quantile {
+    double part;
+    const char *name;
+} weir_quantiles[WEIR_QUANTILES];
+extern const uint64_t weir_bounds_ns[WEIR_BOUNDS];
+
+struct weir_distribution {
+    uint64_t count, max_ns;
+    double sum_ns;
+    uint64_t quantiles_ns[WEIR_QUANTILES];
+    uint64_t until[WEIR_BOUNDS]; /* how many took at most so long */
+};
+
+struct weir_snapshot_latency { /* of the probes */
+    const char *pool;
+    bool hop; /* how long they waited in its inbox; else from their arrival to their end there */
+    struct weir_distribution of; /* at least one */
+};
+
 /* The whole. accepted + copied = sent + consumed + dropped + held, and what does not fit is `lost` (negative: counted twice). */
 struct weir_ledger {
     uint64_t accepted;  /* by ports' receive */
@@ -118,6 +140,8 @@ struct weir_snapshot {
     uint32_t n_rings;
     struct weir_named_count *drops; /* whole pipeline by reason, non-zero and zero, unique names */
     uint32_t n_drops;
+    struct weir_snapshot_latency *latencies; /* of ends, then of hops */
+    uint32_t n_latencies;
     struct weir_ledger ledger;
     uint64_t mempool_size, mempool_available;
     const char *contradiction; /* where two counters contradict each other, or NULL; see audit.c */

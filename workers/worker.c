@@ -8,6 +8,7 @@
 
 #include "workers/plant.h"
 #include "workers/simulate.h"
+#include "workers/times.h"
 
 /* ---- the step: serve, flush, receive, process, dispatch ---- */
 
@@ -92,7 +93,12 @@ static inline uint32_t receive_from(struct weir_worker *w, struct weir_input *in
     if (w->draining || (w->closed_ports >> in->port->index & 1) != 0)
         return 0;
     w->batch.port = in->port->index;
-    return in->port->def->receive(in->port, in->queue, &w->batch);
+    uint32_t n = in->port->def->receive(in->port, in->queue, &w->batch);
+    if (__builtin_expect(n > w->until_probe, 0))
+        weir_times_probe(w, in->port, n);
+    else
+        w->until_probe -= n;
+    return n;
 }
 
 /* The next input that has something, in turn, so that none starves. */
@@ -251,8 +257,12 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
         !weir_broken(WEIR_NO_STASH))
         weir_handover_stash(w);
     weir_watch_batch(w);
+    if (__builtin_expect(w->waits != NULL, 0))
+        weir_probe_received(&w->batch, w->waits);
     process(w);
     weir_plant(w, &w->batch);
+    if (__builtin_expect(w->waits != NULL, 0))
+        weir_times_hand(w);
     if (__builtin_expect(w->copies.n != 0, 0))
         hand_over_copies_slow(w);
     hand_over(w, &w->out, &w->batch);

@@ -100,14 +100,17 @@ struct weir_worker {
     uint32_t n_inputs;
     struct weir_stage *stages;
     uint32_t n_stages;
-    struct weir_edge out, tee; /* to the pool that this one feeds, and to the one that gets copies */
-    bool yields;               /* shares its CPU with another worker */
-    uint64_t park_after_tsc;   /* sleep after so long without a packet; 0 = never */
+    struct weir_edge out, tee;    /* to the pool that this one feeds, and to the one that gets copies */
+    bool yields;                  /* shares its CPU with another worker */
+    uint64_t park_after_tsc;      /* sleep after so long without a packet; 0 = never */
+    uint32_t probe_every;         /* packets from ports; 0 = no probes */
+    struct weir_histogram *waits; /* of probes in the inbox; NULL = they are timed at their end only */
     uint32_t pool, index, lcore, cpu;
     struct weir_ring *command_ring; /* control thread's end of `commands` */
 
     /* The worker's own. */
     uint32_t next_input;
+    uint64_t until_probe;   /* packets from ports that come before the next */
     uint32_t n_remaindered; /* packets in all remainders */
     bool draining, discarding, quitting;
     bool behind;           /* a stage has more to do: no sleep */

@@ -30,10 +30,11 @@ static void tee_process(struct weir_stage *s, struct weir_batch *batch)
         struct rte_mbuf *copy = rte_pktmbuf_copy(d->mbuf, d->mbuf->pool, 0, UINT32_MAX);
         if (unlikely(copy == NULL))
             continue;
+        bool is_probe = (d->key.flags & WEIR_DESC_PLAIN) == 0 && weir_probe_is(d->mbuf); /* the copy, too */
         copies->desc[n] = *d;
         copies->desc[n].mbuf = copy;
         copies->desc[n].key.flags &= (uint8_t)~WEIR_DESC_PLAIN;
-        copies->desc[n++].key.flags |= copy->nb_segs == 1 ? WEIR_DESC_PLAIN : 0;
+        copies->desc[n++].key.flags |= copy->nb_segs == 1 && !is_probe ? WEIR_DESC_PLAIN : 0;
     }
     weir_unseen_acquire(batch->desc[0].mbuf->pool);
     copies->n = n;

@@ -104,6 +104,7 @@ static void write_process(struct weir_stage *s, struct weir_batch *batch)
         items[i] = (struct weir_captured){
             .mbuf = d->mbuf, .tsc = batch->now_tsc, .length = d->length, .port = d->mbuf->port};
         w->held[w->given++ & (w->capacity - 1)] = *d;
+        weir_stage_end(s, d);
     }
     weir_ring_push(&w->ring->producer, items, n);
     for (uint32_t i = n; i < batch->n; i++)

@@ -298,7 +298,7 @@ const Mistake mistakes[] = {
         "mean `flows`?\n"},
     {"AnUnknownKeyOfAPool", on_g("  p: {from: [g], stages: [sink], worker: 2}\n"),
         "t.yaml:4:34: unknown key `worker` in pool `p`; allowed: from, stages, shard-by, on-full, depth, "
-        "workers, park-after, order, take; did you mean `workers`?\n"},
+        "workers, park-after, probe-every, probe-at, order, take; did you mean `workers`?\n"},
     {"AnUnknownKeyOfAStage", stages("[{sink: {chek: order}}]"),
         "t.yaml:4:39: unknown key `chek` in stage `sink`; allowed: check; did you mean `check`?\n"},
     {"AKeyOfAStageWithoutKeys", stages("[{bare: {x: 1}}, sink]"),
@@ -569,7 +569,7 @@ const Mistake mistakes[] = {
         "t.yaml:3:8: pools has 128 names; allowed: 1 .. 127\n"},
     {"APoolThatIsAList", on_g("  p: [g]\n"),
         "t.yaml:4:6: pool `p` is no map; allowed: from, stages, shard-by, on-full, depth, workers, "
-        "park-after, order, take\n"},
+        "park-after, probe-every, probe-at, order, take\n"},
     {"FromThatIsAWord", on_ab("  p: {from: a, stages: [sink]}\n"),
         "t.yaml:4:13: from is no list; allowed: a list like [gen]\n"},
     {"FromOfNothing", on_ab("  p: {from: [], stages: [sink]}\n"),
@@ -624,6 +624,14 @@ const Mistake mistakes[] = {
         "t.yaml:7:14: `on-full` is for an inbox, and pool `all` is fed by ports; remove it\n"
         "t.yaml:8:12: `depth` is for an inbox, and pool `all` is fed by ports; remove it\n"
         "t.yaml:9:12: `order` is for an inbox, and pool `all` is fed by ports; remove it\n"},
+    {"ProbesOfAPoolFedByPools",
+        inbox("shard-by: none, on-full: block, probe-every: 2, probe-at: hops, stages: [sink]}\n"),
+        "t.yaml:5:64: probes are made where packets arrive, and pool `p` is fed by pools; write "
+        "`probe-every` "
+        "in the one that is fed by ports\n"
+        "t.yaml:5:77: probes are made where packets arrive, and pool `p` is fed by pools; write `probe-at` "
+        "in "
+        "the one that is fed by ports\n"},
     {"ADepthThatIsNoPowerOfTwo", inbox("shard-by: none, on-full: block, depth: 1000, stages: [sink]}\n"),
         "t.yaml:5:58: depth `1000` is no power of two; allowed: 512, 1024\n"},
     {"MoreWorkersThanPorts", on_g("  p: {from: [g], workers: 2, stages: [sink]}\n"),

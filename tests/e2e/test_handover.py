@@ -63,6 +63,13 @@ def share(values, part):
     return sorted(values)[min(len(values) - 1, int(len(values) * part))]
 
 
+def within_s(before, after):
+    """Seconds that 99 % of the probes between two looks at the metrics took at most."""
+    start = 'weir_latency_seconds_bucket{pool="out",le="'
+    more = {name[len(start):-2]: n - before.get(name, 0) for name, n in after.items() if name.startswith(start)}
+    return float(next((bound for bound, n in more.items() if n >= 0.99 * more["+Inf"]), "nan"))
+
+
 class HandOver(unittest.TestCase):
     def check_whole(self, end, dropped=False):
         self.assertEqual(end.code, 0, end)
@@ -78,6 +85,9 @@ class HandOver(unittest.TestCase):
         dice, active, told = random.Random(seed), 1, []
         with lab.weir(moving(on_full)) as w:
             under_load(w)
+            begin = w.metrics()
+            time.sleep(0.5)
+            quiet = w.metrics()
             while len(told) < orders or w.metrics()["weir_ledger_accepted_packets_total"] < packets:
                 for _ in range(50):
                     order, n = some_order(dice, active)
@@ -85,6 +95,7 @@ class HandOver(unittest.TestCase):
                     self.assertEqual(status, 200, (seed, order, answer, w.err()))
                     told.append(answer)
                     active = n
+            latency = [f"{within_s(*looks) * 1e6:.0f} us" for looks in ((begin, quiet), (quiet, w.metrics()))]
             stash = max(row["stash_high_water"] for row in w.ask("GET /api/v1/workers")[1])
             shards = [row["shards"] for row in w.ask("GET /api/v1/workers")[1] if row["pool"] == "work"]
             self.assertEqual((sum(shards), sum(1 for n in shards if n)), (1024, active), shards)
@@ -93,7 +104,7 @@ class HandOver(unittest.TestCase):
         placed = sorted(set(re.findall(r"\((near|far)\)", end.err)))
         print(f"; {'/'.join(placed)} cores, {len(told)} orders, {sum(a['moves'] for a in told)} moves of {sum(a['shards'] for a in told)} shards, "
               f"{end['accepted']} packets; live after {share(us, 0.5):.0f} us (median), {share(us, 0.99):.0f} us (p99); "
-              f"stash at most {stash}", end="")
+              f"stash at most {stash}; p99 of the latency at most {latency[1]}, {latency[0]} without moves", end="")
         self.assertGreater(stash, 0, "no packet ever came before its shard: this proves nothing")
         return end
 

@@ -22,6 +22,9 @@ struct Sample : weir_snapshot {
     weir_named_count meter[2][2] = {
         {{"flows", "Flows in the table.", 600, nullptr}, {"flows_created", nullptr, 5, nullptr}},
         {{"flows", "Flows in the table.", 424, nullptr}, {"flows_created", nullptr, 7, nullptr}}};
+    weir_snapshot_latency latency[2] = {
+        {"out", false, {81230, 900000, 8e9, {90000, 150000, 300000, 500000, 800000}, {}}},
+        {"work", true, {81231, 400000, 1e9, {10000, 20000, 50000, 90000, 200000}, {}}}};
     weir_named_count sink = {"checked", "Stamped packets seen.", 81230001, nullptr};
 
     Sample() : weir_snapshot{}
@@ -57,6 +60,11 @@ struct Sample : weir_snapshot {
         ring[3] = {"work", "out", 1, 0, 0, 1024, 41230001, 0, 11, false};
         rings = ring, n_rings = 4;
         drops = drop, n_drops = 5;
+        for (uint32_t i = 0; i < WEIR_BOUNDS; i++) {
+            latency[0].of.until[i] = weir_bounds_ns[i] < 100000 ? 0 : 81230;
+            latency[1].of.until[i] = weir_bounds_ns[i] < 10000 ? 0 : 81231;
+        }
+        latencies = latency, n_latencies = 2;
         ledger.accepted = 81234567;
         ledger.consumed = 81230001;
         ledger.dropped = 4566;

@@ -222,6 +222,42 @@ TEST_F(Port, WhatThePipelineDoesNotFetchIsMissedExactly)
     EXPECT_EQ(more + WEIR_BATCH, 100u);
 }
 
+/* At a packet each 100 cycles they are due at 100, 200, … whenever they are fetched, in batches of any size. */
+TEST_F(Port, APacketIsDueWhenTheScheduleCalledForIt)
+{
+    GeneratorParams p = params(HZ / 100);
+    p.size = {60, 1514, 0};
+    ASSERT_EQ(open(weir_port_generator, &p), 0);
+    uint64_t packets = 0;
+    for (uint64_t now : {150u, 1010u, 1011u, 1110u, 20000u, 20000u, 20000u}) {
+        receive(now);
+        for (uint32_t i = 0; i < batch.n; i++) {
+            uint64_t exact = ++packets * HZ / (HZ / 100);
+            EXPECT_NEAR(double(port->def->due(port, &batch, i)), double(exact), 2) << packets;
+        }
+        release();
+    }
+    EXPECT_EQ(packets, 11u + 3 * WEIR_BATCH);
+    /* In bits a long frame takes longer to come. */
+    p.rate = {HZ / 100, false};
+    ASSERT_EQ(open(weir_port_generator, &p), 0);
+    uint64_t bytes = 0;
+    for (uint64_t now = 1000000; now < 3000000; now += 250000) {
+        receive(now);
+        for (uint32_t i = 0; i < batch.n; i++) {
+            bytes += batch.desc[i].length;
+            EXPECT_NEAR(double(port->def->due(port, &batch, i)), double(bytes) * 100, 100);
+        }
+        release();
+    }
+    EXPECT_GT(bytes, 0u);
+    p.rate = {0, true};
+    ASSERT_EQ(open(weir_port_generator, &p), 0);
+    receive(77);
+    EXPECT_EQ(port->def->due(port, &batch, 5), 77u) << "as fast as they are taken: they are due now";
+    release();
+}
+
 TEST_F(Port, EndsAtItsCount)
 {
     auto p = params(0, 100);
