@@ -34,7 +34,7 @@ def cost(run, expressions):
     classes = "".join(f'\n  - c{i}: {{match: "{e}"}}' for i, e in enumerate(expressions))
     end = run.weir(config(run.cpus[1:], f"in: {{generator: {{flows: {FLOWS}, size: 60}}}}",
                           f"all: {{from: [in], stages: [validate,{' classify,' if classes else ''} sink]}}",
-                          f"stop-after: {'200ms' if run.quick else '1s'}", *([f"classes:{classes}"] if classes else [])))
+                          f"stop-after: {'200ms' if run.quick else '700ms'}", *([f"classes:{classes}"] if classes else [])))
     worker = end["workers"][0]
     return worker["busy_tsc"] / worker["received"]
 
@@ -72,4 +72,4 @@ def report(result):
 
 
 if __name__ == "__main__":
-    sys.exit(main("classes", __doc__, measure, report, 5))
+    sys.exit(main("classes", __doc__, measure, report, 3))

@@ -41,7 +41,7 @@ SHAPES = {
 
 def cost(run, shape):
     ports, pools = SHAPES[shape]
-    end = run.weir(config(run.cpus, ports, pools, f"stop-after: {'200ms' if run.quick else '1s'}",
+    end = run.weir(config(run.cpus, ports, pools, f"stop-after: {'200ms' if run.quick else '700ms'}",
                           *(["classes: [dns: {match: udp port 53}]"] if "classify" in pools else [])))
     return [w["busy_tsc"] / w["received"] for w in end["workers"]]
 
@@ -81,4 +81,4 @@ def report(result):
 
 
 if __name__ == "__main__":
-    sys.exit(main("costs", __doc__, measure, report, 5))
+    sys.exit(main("costs", __doc__, measure, report, 3))

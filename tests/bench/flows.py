@@ -96,4 +96,4 @@ def report(result):
 
 
 if __name__ == "__main__":
-    sys.exit(main("flows", __doc__, measure, report, 7))
+    sys.exit(main("flows", __doc__, measure, report, 5))

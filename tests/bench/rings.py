@@ -141,4 +141,4 @@ def measure(run):
 
 
 if __name__ == "__main__":
-    sys.exit(main("rings", __doc__, measure, report, 16, options))
+    sys.exit(main("rings", __doc__, measure, report, 12, options))

@@ -21,7 +21,7 @@ from suite import Failed, config, main
 
 CLAIM = 1.0
 HZ = 100
-SETTLE_S = 0.15
+SETTLE_S = 0.1
 PACKETS = "weir_worker_received_packets_total"
 CYCLES = tuple(f"weir_worker_{kind}_cycles_total" for kind in ("busy", "idle", "blocked", "parked"))
 
@@ -121,10 +121,8 @@ def watchers(watched):
     """name: how each is started. Those that this weir does not have are left out."""
     ctl = [watched.weir, "ctl", "--socket", watched.control]
     known = {f"/metrics at {HZ} Hz": lambda: Scraper(watched),
-             "ctl workers, 5 a second": lambda: command("sh", "-c", 'while "$@"; do sleep 0.2; done', "sh", *ctl, "workers")}
-    if watched.get("/api/v1/workers")[0] == 200:
-        known["curl /api/v1/workers, 5 a second"] = lambda: command(
-            "sh", "-c", 'while curl -s "$1"; do sleep 0.2; done', "sh", f"http://127.0.0.1:{watched.port}/api/v1/workers")
+             "ctl and curl, 5 a second": lambda: command("sh", "-c", 'u=$1; shift; while "$@" && curl -s "$u"; do sleep 0.2; done', "sh",
+                                                         f"http://127.0.0.1:{watched.port}/api/v1/workers", *ctl, "workers")}
     usage = subprocess.run([*ctl[:2], "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
     if re.search(r"\bwatch\b", usage):
         known["ctl watch"] = lambda: command(*ctl, "watch")
@@ -155,7 +153,7 @@ def window(watched, seconds, starts):
 
 
 def measure(run):
-    rows, seconds = [], 0.05 if run.quick else 0.3
+    rows, seconds = [], 0.05 if run.quick else 0.25
     count = 3 if run.quick else max(run.rounds, pairs.LEAST_PAIRS)
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
         watched = Watched(run, folder)
@@ -167,7 +165,7 @@ def measure(run):
                 def take(which, starts=starts, scrapes=scrapes):
                     cost, seen = window(watched, seconds, starts if which == "b" else [])
                     scrapes.append(seen)
-                    return cost
+                    return cost, "here"  # one worker: it has no near and far
 
                 ratios = pairs.compare(take, count, lambda n, name=name: run.tell(f"{name}: pair {n + 1} of {count}"))
                 rows.append({"what": name, "scrapes_per_s": round(sum(scrapes) / len(ratios["b_to_a"]) / (seconds + SETTLE_S), 1),
