@@ -21,6 +21,7 @@
 #include "config/key_table.h"
 #include "monitor/certificate.h"
 #include "monitor/http.h"
+#include "monitor/profile.h"
 #include "monitor/progress.h"
 #include "monitor/telemetry.h"
 #include "workers/eal.h"
@@ -134,7 +135,7 @@ static void write_config(void *rt, FILE *to)
 static struct weir_http *serve(
     const struct weir_config *config, struct weir_runtime *rt, enum weir_failure *failed)
 {
-    const struct weir_http_source source = {take, weir_snapshot_free, write_config, NULL, NULL, rt};
+    const struct weir_http_source source = {take, weir_snapshot_free, write_config, NULL, NULL, rt, rt};
     char error[512];
     *failed = WEIR_FINE;
     if (config->listen != NULL && strcmp(config->listen, "off") == 0)
@@ -168,7 +169,7 @@ static void drain(void *rt)
 /* Nobody asked for the default socket: that it cannot be is no reason not to run. */
 static struct weir_http *serve_orders(struct weir_runtime *rt, enum weir_failure *failed)
 {
-    const struct weir_http_source source = {take, weir_snapshot_free, write_config, order, drain, rt};
+    const struct weir_http_source source = {take, weir_snapshot_free, write_config, order, drain, rt, rt};
     const struct weir_value *asked = &rt->config->values[WEIR_TOP_CONTROL];
     const char *name = rt->config->name != NULL ? rt->config->name : "weir";
     char path[PATH_MAX], error[512];
@@ -201,21 +202,27 @@ static void stop_serving(struct weir_http *http, struct weir_http *control)
 
 /* ---- the loop of the control thread ---- */
 
-static void dump_workers(const struct weir_snapshot *s)
+static void dump_workers(const struct weir_runtime *rt, const struct weir_snapshot *s)
 {
-    for (const struct weir_snapshot_worker *w = s->workers; w < s->workers + s->n_workers; w++)
-        weir_log(WEIR_LOG_NOTICE,
-            "worker %u of %s (cpu %u): %s, %u shards, holds %lu packets, received %lu, %lu steps", w->index,
-            w->pool, w->cpu, w->stuck ? "stuck" : weir_worker_state_names[w->state], w->shards,
-            (unsigned long)w->held, (unsigned long)w->received, (unsigned long)w->steps);
+    char *text = NULL, *rest;
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
+    if (to == NULL)
+        return;
+    weir_profile_write_workers(rt, s, true, to);
+    if (fclose(to) == 0)
+        for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+            weir_log(WEIR_LOG_NOTICE, "%s", line);
+    free(text);
 }
 
-/* SIGQUIT: what each worker does, to the log. SIGUSR1: the books, to standard error. Nobody is stopped for it. */
+/* SIGQUIT: what each worker does and where its code is, to the log. SIGUSR1: the books, to standard error. Nobody is stopped
+ * for it. */
 static void show(struct weir_runtime *rt, uint32_t number)
 {
     struct weir_snapshot *s = weir_snapshot_take(rt);
     if (s != NULL && number == SIGQUIT)
-        dump_workers(s);
+        dump_workers(rt, s);
     else if (s != NULL)
         weir_certificate_text(s, stderr);
     weir_snapshot_free(s);

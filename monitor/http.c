@@ -17,11 +17,13 @@
 #include "config/key_table.h"
 #include "monitor/certificate.h"
 #include "monitor/metrics.h"
+#include "monitor/profile.h"
 #include "monitor/workers.h"
 
 #define CONNECTIONS_MAX 32
 #define IDLE_TIMEOUT_S 10
 #define HEADER_BYTES_MAX 8192
+#define BODY_BYTES_MAX ((size_t)1 << 20)
 
 struct weir_http {
     struct MHD_Daemon *daemon;
@@ -29,9 +31,12 @@ struct weir_http {
     char *path; /* of the Unix socket, NULL = an address */
 };
 
-/* ---- pages: each writes its body and returns the status ---- */
+/* ---- pages: each writes its body and returns the status; those of profile.c are more ---- */
 
-typedef unsigned page_writer(const struct weir_http *, struct MHD_Connection *, FILE *);
+const struct weir_http_source *weir_http_source_of(const struct weir_http *h)
+{
+    return &h->source;
+}
 
 static unsigned write_metrics(const struct weir_http *h, struct MHD_Connection *, FILE *to)
 {
@@ -182,13 +187,14 @@ static unsigned order_drain(const struct weir_http *h, struct MHD_Connection *, 
     return write_json(json_pack("{s:b}", "draining", 1), MHD_HTTP_OK, to);
 }
 
-static page_writer write_index;
+static weir_page_writer write_index;
 
 #define TEXT "text/plain; charset=utf-8"
+#define BYTES "application/octet-stream"
 
 static const struct page {
     const char *url, *type, *help;
-    page_writer *write;
+    weir_page_writer *write;
     bool changes; /* POST, and on the Unix socket only */
 } pages[] = {
     {"/", TEXT, "this list", write_index, false},
@@ -200,6 +206,17 @@ static const struct page {
         false},
     {"/debug/ledger", TEXT, "the books as they stand, as in the certificate", write_ledger, false},
     {"/debug/config", TEXT, "the whole configuration, and where each value comes from", write_config, false},
+    {"/debug/workers", TEXT,
+        "what each worker does; ?stack=1: and its native stack, for which it gets a signal",
+        weir_profile_workers, false},
+    {"/debug/mempool", TEXT, "packet buffers by who has them", weir_profile_mempool, false},
+    {"/debug/pprof/", TEXT, "this list", write_index, false},
+    {"/debug/pprof/profile", BYTES, "?seconds=30&pool=NAME: CPU time, for `go tool pprof` and `google-pprof`",
+        weir_profile_cpu, false},
+    {"/debug/pprof/block", BYTES, "time that pools waited for a full inbox; ?debug=1: as text",
+        weir_profile_block, false},
+    {"/debug/pprof/symbol", TEXT, "names of addresses, for both programs", weir_profile_symbol, false},
+    {"/debug/pprof/cmdline", TEXT, "how weir was started", weir_profile_cmdline, false},
     {"/api/v1/stats", "application/json", "the books for programs", write_stats, false},
     {"/api/v1/workers", "application/json", "what each worker does", write_workers, false},
     {"/control/resize", "application/json", "?pool=NAME&workers=N", order_resize, true},
@@ -214,12 +231,20 @@ static bool is_served(const struct weir_http *h, const struct page *p)
     return !p->changes || h->path;
 }
 
+/* What google-pprof looks for lies one folder higher. */
+static bool is_named(const struct page *p, const char *url)
+{
+    static const char twins[] = "/debug/pprof/";
+    return strcmp(p->url, url) == 0 ||
+           (strncmp(p->url, twins, sizeof twins - 1) == 0 && strcmp(p->url + strlen("/debug"), url) == 0);
+}
+
 static unsigned write_index(const struct weir_http *h, struct MHD_Connection *, FILE *to)
 {
     fputs("weir " WEIR_VERSION "\n\n", to);
     for (const struct page *p = pages; p < PAGES_END; p++)
         if (is_served(h, p))
-            fprintf(to, "%-4s %-17s %s\n", p->changes ? "POST" : "GET", p->url, p->help);
+            fprintf(to, "%-4s %-20s %s\n", p->changes ? "POST" : "GET", p->url, p->help);
     return MHD_HTTP_OK;
 }
 
@@ -264,11 +289,35 @@ static enum MHD_Result serve(
     return reply(connection, status, response, MHD_HTTP_HEADER_CONTENT_TYPE, page->type);
 }
 
+struct body {
+    size_t n;
+    char bytes[BODY_BYTES_MAX + 1];
+};
+
+/* A body means something to one page only. */
+static enum MHD_Result receive(struct body *to, const char *bytes, size_t *n)
+{
+    if (to && *n > BODY_BYTES_MAX - to->n)
+        return MHD_NO;
+    if (to) {
+        memcpy(to->bytes + to->n, bytes, *n);
+        to->n += *n;
+    }
+    *n = 0;
+    return MHD_YES;
+}
+
+static void forget(void *argument, struct MHD_Connection *, void **seen, enum MHD_RequestTerminationCode)
+{
+    if (*seen != argument)
+        free(*seen);
+}
+
 static enum MHD_Result answer(void *argument, struct MHD_Connection *connection, const char *url,
-    const char *method, const char *, const char *, size_t *upload_size, void **seen)
+    const char *method, const char *, const char *upload, size_t *upload_size, void **seen)
 {
     const struct page *page = pages;
-    while (page < PAGES_END && (strcmp(page->url, url) != 0 || !is_served(argument, page)))
+    while (page < PAGES_END && (!is_named(page, url) || !is_served(argument, page)))
         page++;
     if (!*seen) {
         /* An error is queued on this first call: later, a client that sends a body would see a dropped
@@ -281,15 +330,19 @@ static enum MHD_Result answer(void *argument, struct MHD_Connection *connection,
         if (page->changes && !posts)
             return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only POST\n", "Allow", "POST");
         bool gets = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
-        if (!page->changes && !gets)
+        bool asks = posts && page->write == weir_profile_symbol;
+        if (!page->changes && !gets && !asks)
             return refuse(
                 connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n", "Allow", "GET, HEAD");
-        return MHD_YES;
+        if (asks)
+            *seen = calloc(1, sizeof(struct body));
+        return *seen ? MHD_YES : MHD_NO;
     }
-    if (*upload_size) { /* a body means nothing */
-        *upload_size = 0;
-        return MHD_YES;
-    }
+    struct body *body = *seen == argument ? NULL : *seen;
+    if (*upload_size)
+        return receive(body, upload, upload_size);
+    if (body)
+        MHD_set_connection_value(connection, MHD_POSTDATA_KIND, WEIR_PROFILE_BODY, body->bytes);
     return serve(argument, connection, page);
 }
 
@@ -401,11 +454,11 @@ struct weir_http *weir_http_start(
     }
     h->source = *source;
     h->path = address.ss_family == AF_UNIX ? strdup(listen_on) : NULL;
-    unsigned threads = h->path ? MHD_USE_THREAD_PER_CONNECTION : 0;
-    h->daemon = MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | threads, 0, NULL, NULL,
-        answer, h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HEADER_BYTES_MAX, MHD_OPTION_END);
+    h->daemon = MHD_start_daemon(
+        MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION, 0, NULL, NULL, answer,
+        h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, forget, h, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_BYTES_MAX, MHD_OPTION_END);
     if (!h->daemon) { /* the socket is closed by then */
         snprintf(error, error_size,
             "the HTTP server on %s did not start: too few threads or files (ulimit -a)", listen_on);
@@ -441,6 +494,7 @@ void weir_http_stop(struct weir_http *h)
 {
     if (!h)
         return;
+    weir_profile_close();
     if (h->path)
         let_answers_out(h);
     MHD_stop_daemon(h->daemon);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The HTTP server of a running weir. On an address it answers GET and HEAD, on one thread of its own; on a Unix socket
- * POST changes things, and each connection has a thread, since an order takes until it is carried out. */
+/* The HTTP server of a running weir. On an address it answers what only reads; on a Unix socket POST changes things. Each
+ * connection has a thread, since an order takes until it is carried out, and a profile as long as it was asked for. */
 #pragma once
 
 #include <stddef.h>
@@ -14,7 +14,9 @@
 extern "C" {
 #endif
 
+struct MHD_Connection;
 struct weir_http;
+struct weir_runtime;
 
 /* Where the server gets its snapshots: all are called on threads of the server; `order` and `drain` for a
  * Unix socket only. */
@@ -25,6 +27,7 @@ struct weir_http_source {
     bool (*order)(void *argument, struct weir_order *); /* carry it out, or say in `error` why not */
     void (*drain)(void *argument);
     void *argument;
+    struct weir_runtime *runtime; /* whose workers a profile is of; NULL = none */
 };
 
 /* Listen on exactly this address.
@@ -36,6 +39,10 @@ struct weir_http_source {
  * Threads  control. The caller has all signals blocked, so that the server's thread inherits that. */
 struct weir_http *weir_http_start(
     const char *listen, const struct weir_http_source *, char *error, size_t error_size);
+/* How a page is written: its body to the file; returns the status. */
+typedef unsigned weir_page_writer(const struct weir_http *, struct MHD_Connection *, FILE *);
+const struct weir_http_source *weir_http_source_of(const struct weir_http *);
+
 uint16_t weir_http_port(const struct weir_http *);
 /* Waits for a request that is being answered. NULL is allowed. */
 void weir_http_stop(struct weir_http *);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_launch.h>
@@ -45,6 +46,31 @@ static enum weir_failure start_ports(struct weir_runtime *rt)
     return WEIR_FINE;
 }
 
+static void enter(struct weir_worker *w)
+{
+    w->thread = pthread_self();
+    w->tid = gettid();
+    weir_worker_run(w);
+}
+
+/* A function for each lcore, so that profiles and debuggers tell one worker from the other: the outermost of its stack. What
+ * it returns keeps the compiler from making one of them all. */
+/* clang-format off */
+#define ONE(n) static int worker_on_lcore_##n(void *worker) { enter(worker); return n; }
+#define TEN(to, t) to(t##0) to(t##1) to(t##2) to(t##3) to(t##4) to(t##5) to(t##6) to(t##7) to(t##8) to(t##9)
+#define ALL(to) TEN(to,) TEN(to, 1) TEN(to, 2) TEN(to, 3) TEN(to, 4) TEN(to, 5) TEN(to, 6) TEN(to, 7) TEN(to, 8) \
+    TEN(to, 9) TEN(to, 10) TEN(to, 11) TEN(to, 12)
+#define NAME(n) worker_on_lcore_##n,
+ALL(ONE)
+static lcore_function_t *const entries[] = {ALL(NAME)};
+/* clang-format on */
+static_assert(sizeof entries / sizeof entries[0] >= RTE_MAX_LCORE, "one for each");
+
+lcore_function_t *weir_worker_entry(uint32_t lcore)
+{
+    return entries[lcore];
+}
+
 static enum weir_failure launch_workers(struct weir_runtime *rt)
 {
     for (; rt->n_launched < rt->n_workers; rt->n_launched++) {
@@ -52,7 +78,7 @@ static enum weir_failure launch_workers(struct weir_runtime *rt)
         rt->seen[rt->n_launched].tsc = rt->start_tsc;
         w->closed_ports = rt->closed_ports;
         w->env.mute_ports = rt->closed_ports | rt->mute_ports;
-        int result = rte_eal_remote_launch(weir_worker_run, w, w->lcore);
+        int result = rte_eal_remote_launch(weir_worker_entry(w->lcore), w, w->lcore);
         if (result != 0) {
             weir_log(WEIR_LOG_ERROR, "worker %u does not start on lcore %u: %s", rt->n_launched, w->lcore,
                 strerror(-result));

@@ -144,7 +144,10 @@ void weir_runtime_end_stages(struct weir_runtime *);
 void weir_runtime_close_ports(struct weir_runtime *);
 void weir_runtime_free(struct weir_runtime *);
 
-/* lifecycle.c. After a failed start nothing runs any more. */
+/* lifecycle.c. */
+/* The outermost function of the worker on that lcore. */
+int (*weir_worker_entry(uint32_t lcore))(void *);
+/* After a failed start nothing runs any more. */
 enum weir_failure weir_runtime_start(struct weir_runtime *);
 /* Look after the workers; call at least every 100 ms. True when all have ended. */
 bool weir_runtime_tick(struct weir_runtime *, uint64_t now_tsc);

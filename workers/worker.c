@@ -403,8 +403,9 @@ static bool park(struct weir_worker *w)
     return sleeps;
 }
 
-/* The ladder of who has nothing to do: a pause, or the CPU for its other worker; later, sleep. */
-static bool rest(struct weir_worker *w, uint64_t idle_tsc)
+/* The ladder of who has nothing to do: a pause, or the CPU for its other worker; later, sleep. Never inlined: so that a profile
+ * names what was spent on nothing. */
+static __attribute__((noinline)) bool rest(struct weir_worker *w, uint64_t idle_tsc)
 {
     if (w->park_after_tsc != 0 && idle_tsc >= w->park_after_tsc && w->handover.move == NULL && !w->behind &&
         park(w))

@@ -3,8 +3,10 @@
  * it, hand it to the next pool. */
 #pragma once
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "dataplane/batch.h"
 #include "dataplane/port.h"
@@ -120,6 +122,10 @@ struct weir_worker {
     struct weir_batch batch, copies; /* copies: what a `tee` made of this batch */
     struct weir_handover handover;
     struct weir_doorbell bell; /* rung by all that put something before this worker */
+
+    /* Worker writes before it is RUNNING. */
+    pthread_t thread;
+    pid_t tid;
 
     /* Worker writes, all read. */
     struct weir_word state WEIR_CACHE_ALIGNED; /* enum weir_worker_state */

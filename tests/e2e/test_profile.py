@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Where the time goes: profiles for `go tool pprof` and `google-pprof`, stacks, full inboxes, packet buffers."""
+import collections
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+import lab
+
+VARIANTS = ("release", "asan")
+
+# Equal packets, 1 to 3 in work; the second sleeps when it has nothing to do, the first polls a port.
+UNEQUAL = """
+version: 1
+seed: 7
+ports:
+  gen: {generator: {flows: 1k, size: 64, rate: 8kpps}}
+pools:
+  ingress:
+    from: [gen]
+    stages: [validate, {burn: {cycles: 20k}}]
+  work:
+    from: [ingress]
+    shard-by: flow
+    on-full: block
+    park-after: 100us
+    stages: [{burn: {cycles: 60k}}, sink]
+"""
+PROFILE = "debug/pprof/profile?seconds=2"
+
+
+def get(w, page, body=None, limit_s=40):
+    """Status and bytes of a page."""
+    url = w.url().replace("metrics", page)
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=limit_s) as reply:
+            return reply.status, reply.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def start(w):
+    w.wait_for_metrics(lambda m: sum(v for k, v in m.items() if k.startswith("weir_port_received_packets")) > 5000)
+
+
+def cpu_seconds(pid):
+    """Of each worker, as the kernel counts it."""
+    spent = {}
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as file:
+            name, rest = re.fullmatch(r"\d+ \((.*)\) (.*)\n", file.read()).groups()
+        lcore = re.fullmatch(r"rte-worker-(\d+)", name)
+        if lcore:
+            spent[f"worker_on_lcore_{lcore.group(1)}"] = sum(map(int, rest.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+    return spent
+
+
+def parse(profile):
+    """[(times seen, addresses)] of gperftools' form."""
+    words = struct.unpack_from(f"={len(profile) // 8}Q", profile)
+    assert words[:3] == (0, 3, 0), words[:5]
+    samples, at = [], 5
+    while words[at:at + 3] != (0, 1, 0):
+        samples.append((words[at], words[at + 2:at + 2 + words[at + 1]]))
+        at += 2 + words[at + 1]
+    assert b" r-xp " in profile[8 * (at + 3):]
+    return samples
+
+
+def names(w, samples):
+    """As the page of symbols has them."""
+    wanted = sorted({address - (i != 0) for _, stack in samples for i, address in enumerate(stack)})
+    body = "+".join(f"{address:#x}" for address in wanted).encode()
+    status, text = get(w, "pprof/symbol", body)
+    assert status == 200 and text.startswith(b"num_symbols: 1\n")
+    named = dict(line.split("\t") for line in text.decode().splitlines()[1:])
+    return {address: named[f"{address:#x}"] for address in wanted}
+
+
+def shares(w, samples):
+    """Of all that was seen: {name: share} of the innermost, and of the workers."""
+    named, own, worker = names(w, samples), collections.Counter(), collections.Counter()
+    for n, stack in samples:
+        whole = [named[address - (i != 0)] for i, address in enumerate(stack)]
+        own[whole[0]] += n
+        worker[next(name for name in whole if name.startswith("worker_on_lcore_"))] += n
+    total = sum(own.values())
+    return ({name: n / total for name, n in own.items()}, {name: n / total for name, n in worker.items()}, total)
+
+
+def burnt(samples, named, lcore):
+    return sum(n for n, stack in samples if any(named[a - (i != 0)] == "burn_process" for i, a in enumerate(stack))
+               and any(named[a - (i != 0)] == f"worker_on_lcore_{lcore}" for i, a in enumerate(stack)))
+
+
+def is_caught(pid):
+    """The handler of the signal that takes stacks is there."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        caught = int(re.search(r"^SigCgt:\s*(\w+)$", file.read(), re.M).group(1), 16)
+    return bool(caught >> (signal.SIGRTMIN - 1) & 1)
+
+
+def timers(pid):
+    with open(f"/proc/{pid}/timers", encoding="ascii") as file:
+        return file.read().count("signal:")
+
+
+class Profile(unittest.TestCase):
+    @lab.only_in("release")
+    def test_each_worker_and_stage_has_its_true_share(self):
+        with lab.weir(UNEQUAL) as w, tempfile.TemporaryDirectory() as folder:
+            start(w)
+            self.assertFalse(is_caught(w.pid))
+            for left in (2, 1, 0):  # others may take the CPU in the middle of a burn, which goes by the clock
+                before = cpu_seconds(w.pid)
+                status, profile = get(w, PROFILE)
+                after = cpu_seconds(w.pid)
+                self.assertEqual(status, 200, profile)
+                samples = parse(profile)
+                own, worker, seen = shares(w, samples)
+                named = names(w, samples)
+                spent = {name: after[name] - before[name] for name in worker}
+                truth = {name: s / sum(spent.values()) for name, s in spent.items()}
+                light, heavy = burnt(samples, named, 1), burnt(samples, named, 2)
+                said = f"{worker} of {seen} samples, by the kernel {truth}; burn {light}, {heavy}; {own}"
+                if (all(abs(worker[name] - truth[name]) < 0.05 for name in truth) and
+                        abs(heavy / (light + heavy) - 0.75) < 0.05):
+                    break
+                self.assertGreater(left, 0, said)
+            self.assertEqual(len(worker), 2, said)
+            self.assertAlmostEqual(seen * 0.01, sum(spent.values()), delta=0.15 * sum(spent.values()) + 0.1, msg=said)
+            self.assertTrue(is_caught(w.pid))
+            self.assertEqual(timers(w.pid), 0)
+            self.check_programs(os.path.join(folder, "cpu"), profile, own, worker)
+            end = w.stop()
+        self.assertEqual((end.code, end["lost"]), (0, 0), end)
+
+    def check_programs(self, path, profile, own, worker):
+        with open(path, "wb") as file:
+            file.write(profile)
+        for program, command, column in (("go", ["go", "tool", "pprof", "-top", "-nodecount=100", "-nodefraction=0"], 4),
+                                         ("google-pprof", ["google-pprof", "--text"], 4)):
+            with self.subTest(program):
+                if shutil.which(program) is None:
+                    self.skipTest(f"needs {program}")
+                done = subprocess.run([*command, lab.WEIR, path], capture_output=True, text=True, check=True,
+                                      env={**os.environ, "PPROF_TMPDIR": os.path.dirname(path)})
+                rows = {row.split()[5]: row.split() for row in done.stdout.splitlines() if len(row.split()) > 5}
+                self.assertIn("burn_process", rows, done.stdout)
+                for name, share in worker.items():
+                    self.assertAlmostEqual(float(rows[name][column].rstrip("%")), 100 * share, delta=1, msg=done.stdout)
+
+    def test_one_pool_and_one_at_a_time(self):
+        with lab.weir(UNEQUAL) as w:
+            start(w)
+            got = []
+            first = threading.Thread(target=lambda: got.append(get(w, PROFILE + "&pool=work")))
+            first.start()
+            lab.wait_until(lambda: timers(w.pid) == 1, 10, "the timer of one worker")
+            status, text = get(w, "pprof/profile?seconds=1")
+            self.assertEqual(status, 409, text)
+            self.assertIn(b"another is being taken", text)
+            self.assertIn("weir_build", lab.fetch(w.url()))  # nobody else waits
+            first.join()
+            self.assertEqual(got[0][0], 200)
+            named = names(w, parse(got[0][1])).values()
+            self.assertIn("worker_on_lcore_2", named)
+            self.assertNotIn("worker_on_lcore_1", named)
+            for query, code in (("seconds=0", 400), ("seconds=301", 400), ("seconds=x", 400), ("seconds=1&pool=no", 404)):
+                self.assertEqual(get(w, "debug/pprof/profile?" + query)[0], code, query)
+            end = w.stop()
+        self.assertEqual((end.code, end["lost"]), (0, 0), end)
+
+    def test_the_end_does_not_wait_for_a_profile(self):
+        with lab.weir(UNEQUAL) as w:
+            start(w)
+            client = subprocess.Popen(["curl", "-s", w.url().replace("metrics", "debug/pprof/profile?seconds=300")])
+            lab.wait_until(lambda: timers(w.pid) == 2, 10, "a timer for each worker")
+            end = w.stop()
+            self.assertNotEqual(client.wait(60), 0)
+        self.assertEqual((end.code, end["lost"]), (0, 0), end)
+
+    def test_pages_for_people(self):
+        with lab.weir(UNEQUAL) as w:
+            start(w)
+            for line in (rb"in all", rb"free", rb"in the ring from ingress\.0 to work\.0", rb"stash of work\.0", rb"the rest"):
+                self.assertRegex(get(w, "debug/mempool")[1], rb"(?m)^ *\d+  .*" + line)
+            self.assertIn(b"/debug/pprof/block", get(w, "debug/pprof/")[1])
+            self.assertEqual(get(w, "pprof/cmdline")[1].split(b"\0")[1], b"run")
+            self.assertEqual(get(w, "pprof/symbol")[1], b"num_symbols: 1\n")
+            self.assertEqual(get(w, "pprof/symbol", b"0x1")[1], b"num_symbols: 1\n0x1\t0x1\n")
+            with self.assertRaises(OSError):
+                get(w, "pprof/symbol", b"1" * (2 << 20))
+            w.stop()
+
+
+STUCK = """
+version: 1
+ports:
+  gen: {generator: {flows: 1k, size: 64, rate: 8kpps}}
+pools:
+  ingress: {from: [gen], stages: [validate]}
+  work:
+    from: [ingress]
+    shard-by: flow
+    on-full: block
+    depth: 64
+    stages: [{burn: {stall-at: 100ms, stall-for: 4s}}, sink]
+"""
+
+
+class Stuck(unittest.TestCase):
+    def test_stacks_of_a_worker_that_does_not_come_back(self):
+        with lab.weir(STUCK) as w:
+            w.wait_for("has not come back from a stage")
+            text = get(w, "debug/workers")[1].decode()
+            self.assertRegex(text, r"(?s)^worker 0 of ingress \(cpu \d+, lcore 1\): running.*\nworker 0 of work .*: stuck")
+            self.assertNotIn("burn_process", text)
+            self.assertFalse(is_caught(w.pid))
+            text = get(w, "debug/workers?stack=1")[1].decode()
+            self.assertRegex(text, r"(?s)worker 0 of work .*: stuck.*\n    burn_process\n(    .*\n)*    worker_on_lcore_2\n")
+            self.assertRegex(text, r"(?s)worker 0 of ingress .*\n    worker_on_lcore_1\n(    .*\n)*worker 0 of work")
+
+            w.terminate(signal.SIGQUIT)
+            w.wait_for(r"notice:     burn_process$")
+            w.wait_for(r"notice:     worker_on_lcore_1$")
+            self.check_block(w)
+            w.wait_for("goes on after")
+            end = w.stop()
+        self.assertEqual((end.code, end["lost"]), (0, 0), end)
+
+    def check_block(self, w):
+        text = get(w, "debug/pprof/block?debug=1")[1].decode()
+        waits = re.search(r"^ *([\d.]+) s  worker 0 of ingress, behind validate: full inbox of work$", text, re.M)
+        self.assertGreater(float(waits.group(1)), 0.1, text)
+        if lab.VARIANT != "release" or shutil.which("go") is None:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "block")
+            with open(path, "wb") as file:
+                file.write(get(w, "debug/pprof/block")[1])
+            done = subprocess.run(["go", "tool", "pprof", "-top", lab.WEIR, path], capture_output=True, text=True,
+                                  check=True, env={**os.environ, "PPROF_TMPDIR": folder})
+        self.assertRegex(done.stdout, r"validate_process")
+        self.assertRegex(done.stdout, r"worker_on_lcore_1")
+
+    @lab.needs_root
+    def test_a_worker_without_a_cpu_does_not_answer(self):
+        with lab.weir(UNEQUAL) as w:
+            start(w)
+            tracer = lab.hang(w.pid, "rte-worker-2")
+            try:
+                text = get(w, "debug/workers?stack=1")[1].decode()
+                self.assertRegex(text, r"worker 0 of work .*\n    no answer: it does not get a CPU\n")
+                self.assertIn("    worker_on_lcore_1\n", text)
+            finally:
+                tracer.kill()
+                tracer.wait()
+                tracer.stdout.close()
+            self.assertIn("    worker_on_lcore_2\n", get(w, "debug/workers?stack=1")[1].decode())
+            end = w.stop()
+        self.assertEqual((end.code, end["lost"]), (0, 0), end)
+
+
+if __name__ == "__main__":
+    unittest.main()
