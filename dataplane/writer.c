@@ -19,28 +19,22 @@
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/pcapng.h"
 #include "dataplane/port.h"
 #include "dataplane/record.h"
+#include "dataplane/wall.h"
 
 #define IDLE_NS                                                                                              \
     1000000 /* a look at empty rings; a worker never wakes the writer, which would be a system call */
 #define PATIENCE_S 2            /* without one more packet, at the end */
 #define GRACES_A_SECOND 10      /* past the deadline, for what is in hand */
 #define BUFFER_BYTES (1u << 20) /* holds a burst of common frames: one write */
-#define NS_A_SECOND INT64_C(1000000000)
 
 #define PCAP_AROUND 16 /* bytes of a record that are not the frame */
-#define PCAPNG_AROUND 32
 
 struct source {
     struct weir_ring_consumer *ring;
     struct weir_counter *counts;
-};
-
-struct record {
-    int64_t ns; /* since 1970 */
-    uint32_t captured, length, port;
-    const uint8_t *frame;
 };
 
 struct weir_writer {
@@ -51,8 +45,7 @@ struct weir_writer {
     bool full, failed;  /* nothing more is written */
     uint32_t rotated;   /* files that have their length */
     uint64_t again_tsc; /* not before that another try to begin the next */
-    uint64_t anchor_tsc;
-    int64_t anchor_ns;
+    struct weir_wall wall;
     uint8_t *flat; /* for a frame in several segments */
     pthread_t thread;
     bool runs;
@@ -68,84 +61,41 @@ struct format {
     bool records; /* appended to, goes on after a failure */
     void (*begin)(struct weir_writer *);
     bool (*item)(struct weir_writer *, const void *);
-    void (*record)(struct weir_writer *, const struct record *);
+    void (*record)(struct weir_writer *, const struct weir_pcapng_packet *);
     size_t item_size;
     uint32_t counts;
 };
 
 /* ---- formats: all words in our own byte order, which both tell ---- */
 
-static uint32_t padded(uint32_t n)
-{
-    return (n + 3) & ~3u;
-}
-
-static void put(FILE *to, const void *bytes, uint32_t n)
-{
-    static const uint8_t zeros[3] = {0};
-    fwrite(bytes, n, 1, to);
-    fwrite(zeros, padded(n) - n, 1, to);
-}
-
-static void put_option(FILE *to, uint16_t code, const void *value, uint16_t n)
-{
-    const uint16_t head[] = {code, n};
-    put(to, head, sizeof head);
-    put(to, value, n);
-}
-
 static void pcap_begin(struct weir_writer *w)
 {
     const uint16_t version[] = {2, 4};
     const uint32_t magic = 0xa1b23c4d /* nanoseconds */, rest[] = {0, 0, w->plan.snap, DLT_EN10MB};
-    put(w->file, &magic, sizeof magic);
-    put(w->file, version, sizeof version);
-    put(w->file, rest, sizeof rest);
+    fwrite(&magic, sizeof magic, 1, w->file);
+    fwrite(version, sizeof version, 1, w->file);
+    fwrite(rest, sizeof rest, 1, w->file);
 }
 
-static void pcap_record(struct weir_writer *w, const struct record *r)
+static void pcap_record(struct weir_writer *w, const struct weir_pcapng_packet *p)
 {
     const uint32_t head[] = {
-        (uint32_t)(r->ns / NS_A_SECOND), (uint32_t)(r->ns % NS_A_SECOND), r->captured, r->length};
-    put(w->file, head, sizeof head);
-    fwrite(r->frame, r->captured, 1, w->file);
+        (uint32_t)(p->ns / WEIR_NS_A_SECOND), (uint32_t)(p->ns % WEIR_NS_A_SECOND), p->captured, p->length};
+    fwrite(head, sizeof head, 1, w->file);
+    fwrite(p->frame, p->captured, 1, w->file);
 }
 
-static void pcapng_record(struct weir_writer *w, const struct record *r)
+static void pcapng_record(struct weir_writer *w, const struct weir_pcapng_packet *p)
 {
-    uint64_t ns = (uint64_t)r->ns;
-    uint32_t bytes = PCAPNG_AROUND + padded(r->captured);
-    const uint32_t head[] = {6, bytes, r->port, (uint32_t)(ns >> 32), (uint32_t)ns, r->captured, r->length};
-    put(w->file, head, sizeof head);
-    put(w->file, r->frame, r->captured);
-    put(w->file, &bytes, sizeof bytes);
+    weir_pcapng_packet(w->file, p);
 }
 
-/* A section, and each port as an interface of its own index. */
+/* Each port is an interface of its own index. */
 static void pcapng_begin(struct weir_writer *w)
 {
-    const uint32_t section[] = {0x0a0d0d0a, 28, 0x1a2b3c4d, 1 /* version 1.0 */, ~0u, ~0u, 28};
-    const uint8_t nanoseconds = 9;
-    put(w->file, section, sizeof section);
-    for (uint32_t i = 0; i < w->plan.n_ports; i++) {
-        const char *name = w->plan.ports[i]->name;
-        uint16_t length = (uint16_t)strlen(name);
-        uint32_t bytes = 36 + padded(length);
-        const uint32_t head[] = {1, bytes, DLT_EN10MB, w->plan.snap};
-        put(w->file, head, sizeof head);
-        put_option(w->file, 2, name, length);
-        put_option(w->file, 9, &nanoseconds, 1);
-        put_option(w->file, 0, "", 0);
-        put(w->file, &bytes, sizeof bytes);
-    }
-}
-
-/* The wall clock when it was read last, see anchor(). */
-static int64_t wall_ns(const struct weir_writer *w, uint64_t tsc)
-{
-    __int128 since = (int64_t)(tsc - w->anchor_tsc); /* with a clock of a test: for centuries */
-    uint64_t since_ns = (uint64_t)(since * NS_A_SECOND / (int64_t)w->plan.tsc_hz);
-    return (int64_t)((uint64_t)w->anchor_ns + since_ns);
+    weir_pcapng_begin(w->file);
+    for (uint32_t i = 0; i < w->plan.n_ports; i++)
+        weir_pcapng_interface(w->file, w->plan.ports[i]->name, w->plan.snap);
 }
 
 /* False: it would pass the limit, and so will all that come. */
@@ -153,11 +103,11 @@ static bool frame_item(struct weir_writer *w, const void *item)
 {
     const struct weir_captured *p = item;
     uint32_t has = p->mbuf->pkt_len;
-    struct record r = {.ns = wall_ns(w, p->tsc),
+    struct weir_pcapng_packet r = {.ns = weir_wall_ns(&w->wall, p->tsc),
         .captured = has < w->plan.snap ? has : w->plan.snap,
         .length = p->length > has ? p->length : has,
-        .port = p->port};
-    uint32_t bytes = w->format->around + (w->format->pads ? padded(r.captured) : r.captured);
+        .interface = p->port};
+    uint32_t bytes = w->format->around + (w->format->pads ? weir_pcapng_padded(r.captured) : r.captured);
     if (w->full || (w->plan.limit_bytes != 0 && w->bytes + bytes > w->plan.limit_bytes)) {
         w->full = true;
         return false;
@@ -172,8 +122,8 @@ static bool flow_item(struct weir_writer *w, const void *item)
 {
     const struct weir_record *r = item;
     char line[WEIR_RECORD_TEXT_MAX];
-    uint32_t n = weir_record_text(line, w->plan.format == WEIR_WRITER_CSV, r, wall_ns(w, r->flow.first_tsc),
-        wall_ns(w, r->flow.last_tsc));
+    uint32_t n = weir_record_text(line, w->plan.format == WEIR_WRITER_CSV, r,
+        weir_wall_ns(&w->wall, r->flow.first_tsc), weir_wall_ns(&w->wall, r->flow.last_tsc));
     fwrite_unlocked(line, n, 1, w->file);
     w->bytes += n;
     return true;
@@ -198,7 +148,7 @@ static const struct format formats[] = {
         .record = pcap_record,
         .item_size = sizeof(struct weir_captured),
         .counts = WEIR_WRITER_COUNTS},
-    [WEIR_WRITER_PCAPNG] = {.around = PCAPNG_AROUND,
+    [WEIR_WRITER_PCAPNG] = {.around = WEIR_PCAPNG_AROUND,
         .pads = true,
         .begin = pcapng_begin,
         .item = frame_item,
@@ -257,26 +207,6 @@ static int open_file(struct weir_writer *w, const char *name, char *error, size_
 }
 
 /* ---- the writer's thread ---- */
-
-/* The wall clock beside the TSC, anew each second: the two drift, and people set clocks. Of three tries the quickest, in
- * which nobody took the CPU away. */
-static void anchor(struct weir_writer *w)
-{
-    uint64_t now = rte_rdtsc(), quickest = UINT64_MAX;
-    if (w->anchor_tsc != 0 && now - w->anchor_tsc < w->plan.tsc_hz)
-        return;
-    for (int i = 0; i < 3; i++) {
-        struct timespec wall;
-        uint64_t before = rte_rdtsc();
-        clock_gettime(CLOCK_REALTIME, &wall);
-        uint64_t after = rte_rdtsc();
-        if (after - before >= quickest)
-            continue;
-        quickest = after - before;
-        w->anchor_tsc = before;
-        w->anchor_ns = wall.tv_sec * NS_A_SECOND + wall.tv_nsec;
-    }
-}
 
 /* All of what was handed to the file is in it; else the file ends with the last record before. */
 static bool settle(struct weir_writer *w, uint64_t bytes_before)
@@ -360,7 +290,7 @@ static uint32_t write_burst(struct weir_writer *w, const struct source *from)
     const uint8_t *burst = weir_ring_peek(from->ring, WEIR_WRITER_BURST, &n);
     if (n == 0)
         return 0;
-    anchor(w);
+    weir_wall_look(&w->wall);
     uint64_t before = w->bytes;
     errno = 0;
     for (uint32_t i = 0; i < n && !w->failed; i++)
@@ -411,6 +341,7 @@ int weir_writer_open(
     if (w == NULL)
         return refuse(ENOMEM, error, error_size, "no memory to write %s", plan->file);
     w->plan = *plan;
+    w->wall.tsc_hz = plan->tsc_hz;
     w->format = &formats[plan->format];
     w->flat = malloc(plan->snap);
     int fd = open_file(w, plan->file, error, error_size);
@@ -459,9 +390,9 @@ static bool join_writer(struct weir_writer *w, uint64_t grace)
         if (!last)
             wait = RTE_MIN(w->deadline_tsc - at, PATIENCE_S * hz);
         clock_gettime(CLOCK_REALTIME, &until); /* the join on another clock is unknown to ThreadSanitizer */
-        uint64_t ns = (uint64_t)until.tv_nsec + wait * NS_A_SECOND / hz;
-        until.tv_sec += (time_t)(ns / NS_A_SECOND);
-        until.tv_nsec = (long)(ns % NS_A_SECOND);
+        uint64_t ns = (uint64_t)until.tv_nsec + wait * WEIR_NS_A_SECOND / hz;
+        until.tv_sec += (time_t)(ns / WEIR_NS_A_SECOND);
+        until.tv_nsec = (long)(ns % WEIR_NS_A_SECOND);
         if (pthread_timedjoin_np(w->thread, NULL, &until) == 0)
             return true;
         before = now;
