@@ -161,19 +161,32 @@ static int compile(const char *text, struct bpf_program *to, char error[PCAP_ERR
     return result != 0 ? -EINVAL : 0;
 }
 
+struct bpf_program *weir_match_compile(const char *what, const char *text, FILE *complaint)
+{
+    char error[PCAP_ERRBUF_SIZE] = "no memory";
+    struct bpf_program *program = malloc(sizeof *program);
+    if (program != NULL && compile(text, program, error) == 0)
+        return program;
+    free(program);
+    fprintf(complaint,
+        "%s `%.60s`: %s; allowed: an expression of pcap-filter(7) on what is in the frame, as in `udp "
+        "port 53`",
+        what, text, error);
+    return NULL;
+}
+
+void weir_match_free(struct bpf_program *program)
+{
+    if (program != NULL)
+        pcap_freecode(program);
+    free(program);
+}
+
 bool weir_match_check(const char *text, FILE *complaint)
 {
-    struct bpf_program program;
-    char error[PCAP_ERRBUF_SIZE];
-    if (compile(text, &program, error) != 0) {
-        fprintf(complaint,
-            "match `%.60s`: %s; allowed: an expression of pcap-filter(7) on what is in the frame, as in `udp "
-            "port 53`",
-            text, error);
-        return false;
-    }
-    pcap_freecode(&program);
-    return true;
+    struct bpf_program *program = weir_match_compile("match", text, complaint);
+    weir_match_free(program);
+    return program != NULL;
 }
 
 /* ---- set-up ---- */

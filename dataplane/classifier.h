@@ -52,6 +52,11 @@ struct weir_classifier {
     uint8_t port[4][2][1 << 16]; /* by transport, source and target */
 };
 
+/* An expression for the frame as it is. `what` it is called. NULL after the complaint, with cause and remedy;
+ * weir_match_free() it. */
+struct bpf_program *weir_match_compile(const char *what, const char *text, FILE *complaint);
+void weir_match_free(struct bpf_program *);
+
 /* Does it compile? False after the complaint, with cause and remedy. */
 bool weir_match_check(const char *text, FILE *complaint);
 

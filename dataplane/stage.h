@@ -208,6 +208,8 @@ static inline uint32_t weir_stage_count(const char *const *list, uint32_t words)
 static inline void weir_stage_drop(struct weir_stage *s, const struct weir_desc *d, unsigned reason)
 {
     weir_counter_add(&s->drops[reason], 1);
+    if (__builtin_expect(s->trash->view != NULL, 0))
+        weir_view_packets(s->trash->view, d, 1, s->def->name, s->def->reasons[reason]);
     weir_release(s->trash, d);
 }
 

@@ -231,7 +231,7 @@ uint32_t weir_handover_discard(struct weir_worker *w)
     struct weir_handover *h = &w->handover;
     uint32_t dropped = h->n_stashed - h->played;
     for (; h->played < h->n_stashed; h->played++)
-        weir_release(&w->trash, &h->stash[h->played]);
+        weir_drop(&w->trash, &h->stash[h->played], "drain_deadline");
     h->n_stashed = h->played = 0;
     h->plays = false;
     finish(h); /* and gives nothing: whoever would take is told to discard, too */

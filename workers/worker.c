@@ -38,7 +38,7 @@ static inline void push(struct weir_worker *w, struct weir_output *o)
         return;
     if (o->drop_when_full) {
         for (uint32_t i = 0; i < o->n; i++)
-            weir_release(&w->trash, &o->remainder[taken + i]);
+            weir_drop(&w->trash, &o->remainder[taken + i], "inbox_full");
         weir_counter_add(&o->refused, o->n);
         w->n_remaindered -= o->n;
         o->n = 0;
@@ -224,6 +224,8 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
 {
     struct weir_handover *h = &w->handover;
     weir_counter_add(&w->steps, 1);
+    if (__builtin_expect(weir_tap_is_turned(&w->tap), 0))
+        weir_tap_turn(&w->tap, &w->trash);
     if (__builtin_expect(w->discarding, 0))
         return discard_slow(w);
     bool room = flush(w);
@@ -259,6 +261,8 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
     weir_watch_batch(w);
     if (__builtin_expect(w->waits != NULL, 0))
         weir_probe_received(&w->batch, w->waits);
+    if (__builtin_expect(w->tap.view != NULL, 0))
+        weir_view_packets(w->tap.view, w->batch.desc, w->batch.n, NULL, NULL);
     process(w);
     weir_plant(w, &w->batch);
     if (__builtin_expect(w->waits != NULL, 0))
@@ -333,7 +337,7 @@ static enum weir_step discard_slow(struct weir_worker *w)
     for (uint32_t i = 0; i < w->out.n_outputs; i++) {
         struct weir_output *o = &w->out.outputs[i];
         for (uint32_t k = 0; k < o->n; k++)
-            weir_release(&w->trash, &o->remainder[k]);
+            weir_drop(&w->trash, &o->remainder[k], "drain_deadline");
         dropped += o->n;
         o->n = 0;
     }
@@ -341,7 +345,7 @@ static enum weir_step discard_slow(struct weir_worker *w)
     publish(w);
     uint32_t n = receive(w);
     for (uint32_t i = 0; i < n; i++)
-        weir_release(&w->trash, &w->batch.desc[i]);
+        weir_drop(&w->trash, &w->batch.desc[i], "drain_deadline");
     dropped += n;
     weir_counter_add(&w->discarded, dropped);
     weir_trash_flush(&w->trash);

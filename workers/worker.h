@@ -11,6 +11,7 @@
 #include "dataplane/batch.h"
 #include "dataplane/port.h"
 #include "dataplane/stage.h"
+#include "dataplane/tap.h"
 #include "rings/counter.h"
 #include "rings/doorbell.h"
 #include "rings/ring.h"
@@ -109,6 +110,8 @@ struct weir_worker {
     struct weir_histogram *waits; /* of probes in the inbox; NULL = they are timed at their end only */
     uint32_t pool, index, lcore, cpu;
     struct weir_ring *command_ring; /* control thread's end of `commands` */
+
+    struct weir_tap tap;
 
     /* The worker's own. */
     uint32_t next_input;
