@@ -65,7 +65,7 @@ int weir_read_options(int argc, char **argv, const char *usage, const struct wei
     }
     known[n] = (struct option){"help", no_argument, NULL, 'h'};
     optind = 1;
-    for (int c; (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
+    for (int c; (c = getopt_long_only(argc, argv, "h", known, NULL)) != -1;) {
         if (c == 'h') {
             write_help(usage, table, notes);
             return 0;

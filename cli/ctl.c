@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* weir ctl …: speak to a running weir over its control socket. */
 #include <curl/curl.h>
+#include <errno.h>
 #include <getopt.h> /* optind */
 #include <glob.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,22 +20,37 @@
 struct options {
     const char *socket;
     bool json;
+    const char *write, *at, *snap, *every, *count, *length; /* capture only */
 };
 
+#define OF_CAPTURE(name, value, member, help)                                                                \
+    {                                                                                                        \
+        name, value, "capture: " help, offsetof(struct options, member), false                               \
+    }
 const struct weir_option weir_ctl_options[] = {
     {"socket", "FILE", "the control socket of the weir that is meant (default: of the only one that runs)",
         offsetof(struct options, socket), false},
     {"json", NULL, "print what it answers as it is (workers and orders: JSON)",
         offsetof(struct options, json), false},
+    OF_CAPTURE("write", "FILE", write, "into this file, as pcapng; - is standard output (short: -w)"),
+    OF_CAPTURE("at", "WHERE", at,
+        "what enters the pool of this name; `drop` or `drop:REASON` (default: what comes from ports)"),
+    OF_CAPTURE("snap", "BYTES", snap, "keep so much of each packet (default: 2048)"),
+    OF_CAPTURE("every", "N", every, "look at one packet of N, worker by worker (default: 1)"),
+    OF_CAPTURE("count", "N", count, "end after N packets"),
+    OF_CAPTURE("for", "TIME", length, "end after this time, as in 10s"),
     {.name = NULL},
 };
 static const char usage[] = "usage: weir ctl [OPTION]… workers | ledger | config | ready\n"
                             "       weir ctl [OPTION]… resize POOL WORKERS\n"
                             "       weir ctl [OPTION]… move POOL SHARD WORKER\n"
                             "       weir ctl [OPTION]… shuffle POOL\n"
+                            "       weir ctl [OPTION]… capture --write FILE ['FILTER']\n"
                             "       weir ctl [OPTION]… drain\n";
-static const char notes[] = "An order returns when it is carried out; drain returns at once.\n"
-                            "exit: 0 done, 64 usage, 69 no weir answers, 75 not done, and why\n";
+static const char notes[] =
+    "An order returns when it is carried out; drain returns at once. A capture ends by ctrl-C, too; it\n"
+    "holds up nobody: what its reader is too slow for is lost to it. FILTER: pcap-filter(7), in quotes.\n"
+    "exit: 0 done, 64 usage, 69 no weir answers, 71 the file cannot be written, 75 not done, and why\n";
 
 #define EXIT_NOT_DONE 75
 #define TIMEOUT_S 30L /* twice what weir waits for an order */
@@ -91,6 +108,9 @@ static const struct request {
     {"drain", "/control/drain", {NULL}, true, print_drain},
     {.word = NULL},
 };
+
+/* Its options are part of the query, too; and what comes goes to a file. */
+static const struct request capture = {"capture", "/control/capture", {"filter"}, true, NULL};
 
 static const struct request *find_request(int argc, char **argv)
 {
@@ -163,38 +183,111 @@ static char *find_socket(void)
 
 /* ---- the question ---- */
 
-static int ask(const char *path, const struct request *r, char **words, char **answer)
+struct receiver {
+    CURL *curl;
+    FILE *answer, *file; /* file: NULL = nothing came for it yet */
+    const char *name;    /* of that file, NULL = there is none */
+    char summary[128];
+};
+
+static volatile sig_atomic_t connection = -1;
+
+static int on_socket(void *, curl_socket_t fd, curlsocktype)
+{
+    connection = fd;
+    return CURL_SOCKOPT_OK;
+}
+
+/* Our side of the connection is shut down, and weir answers with the rest. A second signal is not caught. */
+static void on_signal(int)
+{
+    shutdown(connection, SHUT_WR);
+}
+
+static size_t on_body(char *bytes, size_t, size_t n, void *receiver)
+{
+    struct receiver *r = receiver;
+    long status = 0;
+    curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (r->name == NULL || status != 200)
+        return fwrite(bytes, 1, n, r->answer);
+    if (r->file == NULL)
+        r->file = strcmp(r->name, "-") == 0 ? stdout : fopen(r->name, "we");
+    if (r->file != NULL && fwrite(bytes, 1, n, r->file) == n && fflush(r->file) == 0)
+        return n;
+    fprintf(stderr, "weir ctl: cannot write %s: %s\n", r->name, strerror(errno));
+    return 0;
+}
+
+/* Trailers come here, too. */
+static size_t on_header(char *bytes, size_t, size_t n, void *receiver)
+{
+    struct receiver *r = receiver;
+    sscanf(bytes, "Weir-Capture: %127[^\r\n]", r->summary);
+    return n;
+}
+
+static void add(CURLU *url, const char *key, const char *value)
+{
+    char *pair = NULL;
+    if (value != NULL && asprintf(&pair, "%s=%s", key, value) >= 0)
+        curl_url_set(url, CURLUPART_QUERY, pair, CURLU_APPENDQUERY | CURLU_URLENCODE);
+    free(pair);
+}
+
+static void prepare(struct receiver *to, CURLU *url, const struct request *r, const struct options *o)
+{
+    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+    curl_easy_setopt(to->curl, CURLOPT_TIMEOUT, r == &capture ? 0L : TIMEOUT_S);
+    if (r != &capture)
+        return;
+    to->name = o->write;
+    for (const struct weir_option *w = weir_ctl_options; w->name != NULL; w++)
+        if (w->member > offsetof(struct options, write))
+            add(url, w->name, *(const char *const *)((const char *)o + w->member));
+    curl_easy_setopt(to->curl, CURLOPT_SOCKOPTFUNCTION, on_socket);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static int ask(
+    const char *path, const struct request *r, const struct options *o, char **words, char **answer)
 {
     size_t size = 0;
     long status = 0;
-    FILE *body = open_memstream(answer, &size);
     CURLU *url = curl_url();
-    CURL *curl = curl_easy_init();
+    struct receiver to = {.curl = curl_easy_init(), .answer = open_memstream(answer, &size)};
     CURLcode failed = CURLE_OUT_OF_MEMORY;
-    if (body != NULL && url != NULL && curl != NULL) {
-        char pair[512];
+    if (to.answer != NULL && url != NULL && to.curl != NULL) {
         curl_url_set(url, CURLUPART_URL, "http://weir/", 0);
         curl_url_set(url, CURLUPART_PATH, r->url, 0);
-        for (int i = 0; r->keys[i] != NULL; i++) {
-            snprintf(pair, sizeof pair, "%s=%s", r->keys[i], words[i]);
-            curl_url_set(url, CURLUPART_QUERY, pair, CURLU_APPENDQUERY | CURLU_URLENCODE);
-        }
-        curl_easy_setopt(curl, CURLOPT_CURLU, url);
-        curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, path);
-        curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
-        curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S);
+        for (int i = 0; r->keys[i] != NULL; i++)
+            add(url, r->keys[i], words[i]);
+        prepare(&to, url, r, o);
+        curl_easy_setopt(to.curl, CURLOPT_CURLU, url);
+        curl_easy_setopt(to.curl, CURLOPT_UNIX_SOCKET_PATH, path);
+        curl_easy_setopt(to.curl, CURLOPT_WRITEFUNCTION, on_body);
+        curl_easy_setopt(to.curl, CURLOPT_WRITEDATA, &to);
+        curl_easy_setopt(to.curl, CURLOPT_HEADERFUNCTION, on_header);
+        curl_easy_setopt(to.curl, CURLOPT_HEADERDATA, &to);
         if (r->changes)
-            curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, "");
-        failed = curl_easy_perform(curl);
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+            curl_easy_setopt(to.curl, CURLOPT_COPYPOSTFIELDS, "");
+        failed = curl_easy_perform(to.curl);
+        curl_easy_getinfo(to.curl, CURLINFO_RESPONSE_CODE, &status);
     }
-    if (failed != CURLE_OK)
+    if (failed != CURLE_OK && failed != CURLE_WRITE_ERROR)
         fprintf(stderr, "weir ctl: %s: %s\n", path, curl_easy_strerror(failed));
-    curl_easy_cleanup(curl);
+    else if (to.summary[0] != '\0')
+        fprintf(stderr, "weir ctl: %s\n", to.summary);
+    curl_easy_cleanup(to.curl);
     curl_url_cleanup(url);
-    if (body != NULL)
-        fclose(body);
-    return failed != CURLE_OK ? WEIR_FAILED_PORT : status == 200 ? 0 : EXIT_NOT_DONE;
+    if (to.answer != NULL)
+        fclose(to.answer);
+    return failed == CURLE_WRITE_ERROR ? WEIR_FAILED_OS
+           : failed != CURLE_OK        ? WEIR_FAILED_PORT
+           : status == 200             ? 0
+           : status == 400             ? WEIR_EXIT_USAGE
+                                       : EXIT_NOT_DONE;
 }
 
 static int show(const struct request *r, const char *answer, int code, bool raw)
@@ -214,20 +307,38 @@ static int show(const struct request *r, const char *answer, int code, bool raw)
     return WEIR_FAILED_OS;
 }
 
+/* NULL = nothing is wrong with it. */
+static const char *wrong_capture(const struct options *o, bool captures, int words)
+{
+    if (!captures)
+        return o->write || o->at || o->snap || o->every || o->count || o->length
+                   ? "only `capture` takes that option"
+                   : NULL;
+    return words > 2          ? "`capture` takes one filter; put it in quotes"
+           : o->write == NULL ? "capture into which file? give --write FILE, or - for standard output"
+           : strcmp(o->write, "-") == 0 && isatty(STDOUT_FILENO)
+               ? "a capture is not for a terminal: pipe it into something, or give --write FILE"
+               : NULL;
+}
+
 int weir_verb_ctl(int argc, char **argv)
 {
     struct options o = {.json = false};
     int code = weir_read_options(argc, argv, usage, weir_ctl_options, notes, &o);
     if (code >= 0)
         return code;
-    const struct request *r = find_request(argc - optind, argv + optind);
-    if (r == NULL)
-        return weir_wrong_usage(argv[0], NULL);
+    bool captures = optind < argc && strcmp(argv[optind], capture.word) == 0;
+    const char *wrong = wrong_capture(&o, captures, argc - optind);
+    const struct request *r = captures        ? &capture
+                              : wrong == NULL ? find_request(argc - optind, argv + optind)
+                                              : NULL;
+    if (wrong != NULL || r == NULL)
+        return weir_wrong_usage(argv[0], wrong);
     char *found = o.socket == NULL ? find_socket() : NULL, *answer = NULL;
     if (o.socket == NULL && found == NULL)
         return WEIR_FAILED_PORT;
-    code = ask(o.socket != NULL ? o.socket : found, r, argv + optind + 1, &answer);
-    if (code != WEIR_FAILED_PORT)
+    code = ask(o.socket != NULL ? o.socket : found, r, &o, argv + optind + 1, &answer);
+    if (code != WEIR_FAILED_PORT && code != WEIR_FAILED_OS)
         code = show(r, answer, code, o.json);
     free(answer);
     free(found);

@@ -25,7 +25,7 @@ static const struct weir_verb verbs[] = {
     {"simulate", weir_verb_simulate, "run a pipeline on simulated cores, and hold it against what must be",
         weir_simulate_options, "FILE"},
     {"ctl", weir_verb_ctl, "ask a running weir, or have it rearrange its workers", weir_ctl_options,
-        "workers ledger config ready resize move shuffle drain"},
+        "workers ledger config ready resize move shuffle capture drain"},
     {"flows", weir_verb_flows, "count packets, bytes and flows of capture files", weir_flows_options, "FILE"},
     {"document", document, "print the reference of config or metrics, or the completion for bash", NULL,
         "config metrics completion"},

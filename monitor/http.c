@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "config/key_table.h"
+#include "monitor/capture.h"
 #include "monitor/certificate.h"
 #include "monitor/metrics.h"
 #include "monitor/profile.h"
@@ -32,6 +33,8 @@ struct weir_http {
 };
 
 /* ---- pages: each writes its body and returns the status; those of profile.c are more ---- */
+
+#define ANSWERED 0u /* a page that has queued its answer by itself */
 
 const struct weir_http_source *weir_http_source_of(const struct weir_http *h)
 {
@@ -222,6 +225,8 @@ static const struct page {
     {"/control/resize", "application/json", "?pool=NAME&workers=N", order_resize, true},
     {"/control/move", "application/json", "?pool=NAME&shard=N&worker=N", order_move, true},
     {"/control/shuffle", "application/json", "?pool=NAME", order_shuffle, true},
+    {"/control/capture", "application/json",
+        "?at=POOL|drop|drop:REASON&filter=…&snap=N&every=N&count=N: pcapng", weir_capture_serve, true},
     {"/control/drain", "application/json", "stop as after SIGTERM", order_drain, true},
 };
 #define PAGES_END (pages + sizeof(pages) / sizeof(pages[0]))
@@ -278,6 +283,10 @@ static enum MHD_Result serve(
     if (to && fclose(to) != 0) {
         status = MHD_HTTP_SERVICE_UNAVAILABLE;
         size = 0;
+    }
+    if (status == ANSWERED) {
+        free(body);
+        return MHD_YES;
     }
     if (status == MHD_HTTP_SERVICE_UNAVAILABLE && size == 0) {
         free(body);

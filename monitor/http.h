@@ -27,7 +27,7 @@ struct weir_http_source {
     bool (*order)(void *argument, struct weir_order *); /* carry it out, or say in `error` why not */
     void (*drain)(void *argument);
     void *argument;
-    struct weir_runtime *runtime; /* whose workers a profile is of; NULL = none */
+    struct weir_runtime *runtime; /* whose workers profiles and captures are of; NULL = none */
 };
 
 /* Listen on exactly this address.

@@ -56,6 +56,8 @@ static void take_worker(const struct weir_runtime *rt, uint32_t i, struct weir_s
         .shards = shards_of(&rt->pools[w->pool], w->index),
         .received = weir_counter_read(&w->received),
         .held = weir_counter_read(&w->held),
+        .tapped = weir_counter_read(&w->tap.copied),
+        .untapped = weir_counter_read(&w->tap.lost),
         .copied = weir_counter_read(&w->copied)};
 }
 

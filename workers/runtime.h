@@ -108,6 +108,7 @@ struct weir_runtime {
     uint64_t hash_key[4];
 
     struct weir_manager *manager;
+    struct weir_capture *capture; /* capture.c, with `life`; NULL = none */
 
     /* Life: written by the control thread under `life`, read by whoever takes a snapshot. No worker touches it. */
     pthread_mutex_t life;

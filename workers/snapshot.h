@@ -63,6 +63,8 @@ struct weir_snapshot_worker {
     uint64_t received;         /* packets taken from ports or rings */
     uint64_t held;             /* in hand + remainders */
     uint64_t copied;           /* packets that a `tee` made */
+    uint64_t tapped;           /* packets copied for captures; they are in no book */
+    uint64_t untapped;         /* packets not copied, because the reader of the capture is slow */
 };
 
 struct weir_snapshot_stage {
