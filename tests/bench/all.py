@@ -15,7 +15,7 @@ import time
 
 from suite import ROOT, SKIPPED, markdown
 
-SUITES = ("rings", "classes", "costs", "flows", "pipeline", "scaling", "watch", "pairs", "wire")
+SUITES = ("rings", "classes", "costs", "flows", "pipeline", "scaling", "latency", "watch", "pairs", "wire")
 BEGIN, END = "<!-- measured: scripts/bench all writes from here -->", "<!-- measured: to here -->"
 
 

@@ -16,7 +16,7 @@ import lab
 VARIANTS = ("release",)
 
 BENCH = os.path.join(lab.ROOT, "scripts", "bench")
-SUITES = ("pipeline", "wire", "costs", "scaling", "watch", "pairs", "classes", "flows", "rings")
+SUITES = ("pipeline", "wire", "costs", "scaling", "latency", "watch", "pairs", "classes", "flows", "rings")
 NEEDS_ROOT = ("wire",)
 
 
@@ -145,6 +145,14 @@ class Suites(unittest.TestCase):
             workers = row["point"] + (row["table"] == "behind one ingress") if isinstance(row["point"], int) else 0
             if row["table"] != "flows":
                 self.assertEqual("oversubscribed" in row["note"], workers > 2, row)
+
+    def test_latency_by_load(self):
+        rows = self.result("latency")["rows"]
+        self.assertEqual({(r["path"], r["load"]) for r in rows if r["placement"] == "all"},
+                         {(path, load) for path in ("one", "two") for load in ("idle", "50 %")})
+        for r in rows:
+            self.assertGreater(r["probes"], 0, r)
+            self.assertLessEqual([0, r["p50_ns"], r["p99_ns"], r["p99_9_ns"]], sorted([0, r["p50_ns"], r["p99_ns"], r["p99_9_ns"]]), r)
 
     def test_costs_are_what_plan_reads(self):
         result = self.result("costs")
