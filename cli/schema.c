@@ -61,6 +61,10 @@ static json_t *value(const struct weir_key_row *row)
         return quantity(row->type, true, "");
     case WEIR_TYPE_RATE:
         return any_of(quantity(row->type, true, ""), json_pack("{s:s}", "const", "max"));
+    case WEIR_TYPE_RATIO:
+        return any_of(json_pack("{s:s,s:f,s:f}", "type", "number", "minimum", (double)row->min / 1000,
+                          "maximum", (double)row->max / 1000),
+            text("^[0-9]+(\\.[0-9]+)?$"));
     case WEIR_TYPE_WORD:
         return words(row->words);
     case WEIR_TYPE_SIZE:
@@ -126,7 +130,10 @@ static json_t *port(const struct weir_key_table *kinds)
     for (; kinds->name != NULL; kinds++) {
         if (kinds->not_yet != NULL)
             continue;
-        json_t *kind = kinds->string ? json_pack("{s:s}", "type", "string") : map_or_nothing(kinds->rows);
+        json_t *string = json_pack("{s:s}", "type", "string");
+        json_t *kind = kinds->string              ? string
+                       : kinds->shorthand != NULL ? any_of(map(kinds->rows), string)
+                                                  : map_or_nothing(kinds->rows);
         if (kinds->help != NULL)
             json_object_set_new(kind, "description", json_string(kinds->help));
         json_object_set_new(properties, kinds->name, kind);

@@ -22,6 +22,7 @@ enum weir_key_type {
     WEIR_TYPE_BYTES,    /* number, bytes */
     WEIR_TYPE_DURATION, /* number, nanoseconds */
     WEIR_TYPE_RATE,     /* number per second; in_packets tells packets from layer-2 bytes; `max` = 0 */
+    WEIR_TYPE_RATIO,    /* number, thousandths */
     WEIR_TYPE_WORD,     /* number = index into words */
     WEIR_TYPE_SIZE,     /* number = low, high; or a word: low = high = 0, word = index */
     WEIR_TYPE_STRING,   /* text */
@@ -45,7 +46,7 @@ struct weir_key_row {
     const char *const *words; /* NULL-terminated */
     const char *needs_order;  /* stages only: the word with which it needs the packets of a flow in order */
     const char *by_class;     /* stages only: the word with which it keeps state of each class */
-    const char *only_with[2]; /* stages only: key and word beside which this key means something */
+    const char *only_with[2]; /* key and word beside which this key means something */
     bool reload;              /* else restart */
     const char *help;
     const char *not_yet; /* known to the grammar, not to this version: text of the error; NULL = works */
@@ -59,8 +60,9 @@ struct weir_key_table {
     const char *not_yet;             /* the whole stage or kind is not in this version */
     /* stages only */
     bool makes_class, makes_key, needs_key, keyed, ports_only, terminal;
-    bool sends_back;                                  /* through the port that a packet came from */
-    bool string;                                      /* port kinds only: the value is one string, no map */
+    bool sends_back;       /* through the port that a packet came from */
+    bool string;           /* port kinds only: the value is one string, no map */
+    const char *shorthand; /* port kinds only: the value may also be one string, this key */
     bool (*check)(const char *text, FILE *complaint); /* of that string; NULL = any may be right */
     bool receive_only;                                /* port kinds only: no stage can transmit to it */
     bool has_link;                                    /* port kinds only: a device; may be up or down */
@@ -86,12 +88,12 @@ struct weir_port_pair {
 };
 
 struct weir_value {
-    uint64_t number;              /* COUNT BYTES DURATION RATE WORD, low of SIZE and WORKERS, index of POOL */
-    uint64_t high;                /* SIZE, WORKERS */
-    uint64_t word;                /* SIZE given as a word */
-    bool in_packets;              /* RATE */
-    bool set;                     /* false = optional and absent */
-    char *text;                   /* STRING CPUS LISTEN; and the text as written of the rest */
+    uint64_t number; /* COUNT BYTES DURATION RATE RATIO WORD, low of SIZE and WORKERS, index of POOL */
+    uint64_t high;   /* SIZE, WORKERS */
+    uint64_t word;   /* SIZE given as a word */
+    bool in_packets; /* RATE */
+    bool set;        /* false = optional and absent */
+    char *text;      /* STRING CPUS LISTEN; and the text as written of the rest */
     struct weir_port_pair *pairs; /* PORT_MAP */
     uint32_t n_pairs;
     uint32_t *classes; /* CLASSES: 0 = `other`, n = the n-th of the configuration */

@@ -14,6 +14,7 @@ static const struct {
     [WEIR_TYPE_BYTES] = {"bytes", true},
     [WEIR_TYPE_DURATION] = {"duration", true},
     [WEIR_TYPE_RATE] = {"rate", true},
+    [WEIR_TYPE_RATIO] = {"ratio", false},
     [WEIR_TYPE_WORD] = {"word", false},
     [WEIR_TYPE_SIZE] = {"size", false},
     [WEIR_TYPE_STRING] = {"text", false},
@@ -97,6 +98,7 @@ static void write_properties(const struct weir_key_table *t, FILE *to)
         {t->terminal, "ends packets"},
         {t->receive_only, "cannot transmit"},
         {t->string, "the value is one text"},
+        {t->shorthand != NULL, "the value may be one text: the first key"},
     };
     bool first = true;
     for (size_t i = 0; i < sizeof properties / sizeof properties[0]; i++) {

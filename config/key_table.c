@@ -469,6 +469,7 @@ bool weir_row_parse(
     case WEIR_TYPE_BYTES:
     case WEIR_TYPE_DURATION:
     case WEIR_TYPE_RATE:
+    case WEIR_TYPE_RATIO:
         return parse_quantity(row, text, value, complaint);
     case WEIR_TYPE_WORD:
         return parse_word(row, text, value, complaint);
@@ -518,6 +519,7 @@ void weir_row_write_allowed(const struct weir_key_row *row, FILE *to)
     case WEIR_TYPE_COUNT:
     case WEIR_TYPE_BYTES:
     case WEIR_TYPE_DURATION:
+    case WEIR_TYPE_RATIO:
     case WEIR_TYPE_WORKERS:
         write_bounds(row, row->type == WEIR_TYPE_WORKERS ? WEIR_TYPE_COUNT : row->type, to);
         break;

@@ -274,12 +274,40 @@ static void check_text(struct loader *l, bool (*check)(const char *, FILE *), co
     weir_complaint_end(l->draft.complaints);
 }
 
+/* A key that means something only beside a word of another: forbidden elsewhere, and there required if it has no default. */
+static void check_company(struct loader *l, const struct subject *s, const struct weir_key_row *rows,
+    const int *found, struct weir_value *values)
+{
+    for (size_t i = 0; i < weir_rows_count(rows); i++) {
+        const char *key = rows[i].only_with[0], *word = rows[i].only_with[1];
+        if (key == NULL)
+            continue;
+        const struct weir_value *other = &values[weir_row_find(rows, key) - rows];
+        if (!other->set)
+            continue;
+        bool beside = strcmp(other->text, word) == 0, written = values[i].place.column != 0;
+        if (!beside && written) {
+            weir_complain(l->draft.complaints, values[i].place,
+                "`%s` means nothing beside `%s: %s`; remove it, or write `%s: %s`", rows[i].key, key,
+                other->text, key, word);
+        } else if (!beside) {
+            values[i].set = false;
+        } else if (found[i] == 0 && !values[i].set) {
+            complain_missing(l, s, &rows[i]);
+        }
+    }
+}
+
 /* NULL after a complaint. */
 static struct weir_value *load_map(
     struct loader *l, int map, const struct subject *s, const struct weir_key_row *rows, int **found)
 {
     *found = take(l, weir_rows_count(rows), sizeof **found);
-    return match_keys(l, map, s, rows, *found) ? load_values(l, rows, *found) : NULL;
+    if (!match_keys(l, map, s, rows, *found))
+        return NULL;
+    struct weir_value *values = load_values(l, rows, *found);
+    check_company(l, s, rows, *found, values);
+    return values;
 }
 
 /* ---- names ---- */
@@ -555,6 +583,13 @@ static void load_kind(
         return;
     }
     const struct subject s = {port->kind->name, NULL, place_at(l, index)};
+    const char *text = text_at(l, index);
+    if (port->kind->shorthand != NULL && text != NULL && *text != '\0') {
+        int *found = take(l, weir_rows_count(port->kind->rows), sizeof *found);
+        found[weir_row_find(port->kind->rows, port->kind->shorthand) - port->kind->rows] = index;
+        port->values = load_values(l, port->kind->rows, found);
+        return;
+    }
     int *found;
     port->values = load_map(l, index, &s, port->kind->rows, &found);
 }
@@ -663,30 +698,6 @@ static void complain_unknown_stage(struct loader *l, int index, const char *name
     weir_complaint_end(l->draft.complaints);
 }
 
-/* A key that means something only beside a word of another: forbidden elsewhere, and there required if it has no default. */
-static void check_company(struct loader *l, const struct subject *s, const struct weir_key_row *rows,
-    const int *found, struct weir_value *values)
-{
-    for (size_t i = 0; i < weir_rows_count(rows); i++) {
-        const char *key = rows[i].only_with[0], *word = rows[i].only_with[1];
-        if (key == NULL)
-            continue;
-        const struct weir_value *other = &values[weir_row_find(rows, key) - rows];
-        if (!other->set)
-            continue;
-        bool beside = strcmp(other->text, word) == 0, written = values[i].place.column != 0;
-        if (!beside && written) {
-            weir_complain(l->draft.complaints, values[i].place,
-                "`%s` means nothing beside `%s: %s`; remove it, or write `%s: %s`", rows[i].key, key,
-                other->text, key, word);
-        } else if (!beside) {
-            values[i].set = false;
-        } else if (found[i] == 0 && !values[i].set) {
-            complain_missing(l, s, &rows[i]);
-        }
-    }
-}
-
 /* A word, or a map with one key. Leaves stage->table NULL after a complaint. */
 static void load_stage(struct loader *l, struct weir_config_stage *stage, int index)
 {
@@ -725,8 +736,6 @@ static void load_stage(struct loader *l, struct weir_config_stage *stage, int in
         stage->values = load_port_map(l, is_map ? value : index, &s);
     } else {
         stage->values = load_map(l, value, &s, table->rows, &found);
-        if (stage->values != NULL)
-            check_company(l, &s, table->rows, found, stage->values);
     }
 }
 

@@ -30,6 +30,8 @@ static const struct unit rates[] = {{"Gbps", 1000000000, 8, false}, {"Mbps", 100
     {"kbps", 1000, 8, false}, {"bps", 1, 8, false}, {"Gpps", 1000000000, 1, true}, {"Mpps", 1000000, 1, true},
     {"kpps", 1000, 1, true}, {"pps", 1, 1, true}, {0}};
 
+static const struct unit ratios[] = {{"", 1000, 1, false}, {0}};
+
 static const struct quantity_type {
     const struct unit *units;
     const char *names;
@@ -42,6 +44,7 @@ static const struct quantity_type {
         UINT64_MAX},
     [WEIR_TYPE_DURATION] = {durations, "ns us ms s min h", "a number with ns us ms s min h", "0s",
         UINT64_MAX},
+    [WEIR_TYPE_RATIO] = {ratios, "", "a number with up to three decimals", "0", UINT64_MAX},
     [WEIR_TYPE_RATE] = {rates, "bps kbps Mbps Gbps pps kpps Mpps Gpps",
         "`max`, or a number with bps kbps Mbps Gbps pps kpps Mpps Gpps", "max", WEIR_RATE_MAX},
 };
@@ -122,6 +125,7 @@ void weir_quantity_explain(
     if (fault == WEIR_QUANTITY_NOT_WHOLE)
         fputs(type == WEIR_TYPE_DURATION ? " nanoseconds"
               : type == WEIR_TYPE_RATE   ? " bytes (8bps) or packets a second"
+              : type == WEIR_TYPE_RATIO  ? " thousandths"
                                          : "",
             to);
     fprintf(to, "; allowed: %s", t->allowed);

@@ -4,6 +4,7 @@
  *     COUNT     64k, 1.5M             k M G are decimal
  *     BYTES     1500, 64KiB, 1M       without a unit: bytes
  *     DURATION  250ms, 1.5s, 5min     in nanoseconds; the unit is mandatory
+ *     RATIO     1.25                  in thousandths
  *     RATE      1Mpps, 2.5Gbps, max   packets or layer-2 bytes per second; the unit is mandatory
  */
 #pragma once
@@ -32,7 +33,7 @@ enum weir_quantity_fault {
     WEIR_QUANTITY_ZERO_RATE,
 };
 
-/* `type` is one of the four above, here and below. */
+/* `type` is one of those above, here and below; no RATIO is written that is not whole. */
 enum weir_quantity_fault weir_quantity_parse(
     enum weir_key_type type, const char *text, struct weir_quantity *);
 

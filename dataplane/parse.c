@@ -30,6 +30,7 @@ struct walk {
     uint32_t vlan, protocol, flags;
     uint16_t port[2];   /* source, target; raw */
     bool inner;         /* look into a tunnel */
+    bool later;         /* a fragment, and not the first */
     bool hidden_target; /* a routing header names the last one */
     uint16_t ether_type;
     enum weir_parse_reason reason;
@@ -136,6 +137,7 @@ static enum weir_parse_reason check_fragment(
     uint32_t offset, bool more, uint32_t before, uint32_t payload, struct walk *w)
 {
     w->flags |= WEIR_DESC_FRAGMENT;
+    w->later = offset != 0;
     if (payload == 0)
         return WEIR_PARSE_FRAGMENT_EMPTY;
     if (more && payload % 8 != 0)
@@ -146,16 +148,16 @@ static enum weir_parse_reason check_fragment(
 /* The key is written: now what only few ask for. */
 static enum weir_parse_reason look_further(const struct walk *w, uint32_t addresses, uint8_t address_bytes)
 {
-    if (w->flags & WEIR_DESC_FRAGMENT)
-        return WEIR_PARSE_OK;
+    bool fragment = w->flags & WEIR_DESC_FRAGMENT;
     if (w->layer4 != NULL) {
-        w->layer4->offset = w->offset;
-        w->layer4->end = w->end;
+        w->layer4->offset = fragment ? 0 : w->offset;
+        w->layer4->end = fragment ? 0 : w->end;
+        w->layer4->header = w->later ? 0 : w->offset;
         w->layer4->addresses = addresses;
         w->layer4->address_bytes = w->hidden_target ? 0 : address_bytes;
         w->layer4->protocol = (uint8_t)w->protocol;
     }
-    if (!w->inner)
+    if (!w->inner || fragment)
         return WEIR_PARSE_OK;
     struct weir_desc found = *w->desc;
     struct walk inside = *w;

@@ -126,8 +126,9 @@ static inline bool weir_parse_is_ip(enum weir_parse_reason reason, const struct 
 /* Of a valid packet, the outer one in a tunnel: what verifying its checksums takes. */
 struct weir_parse_layer4 {
     uint32_t offset,
-        end; /* from the start of the frame; 0 = there is nothing to verify: not IP, or a fragment */
-    uint32_t addresses;    /* where source and target are, */
+        end;         /* from the start of the frame; 0 = there is nothing to verify: not IP, or a fragment */
+    uint32_t header; /* where layer 4 begins, of a fragment too; 0 = not IP, or in another fragment */
+    uint32_t addresses;    /* where source and target are, 0 = not IP */
     uint8_t address_bytes; /* 4 or 16 each; 0 = the last target is not known: a routing header hides it */
     uint8_t protocol;
     bool ip_checksum_bad; /* of the IPv4 header */

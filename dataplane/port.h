@@ -78,6 +78,7 @@ struct weir_port_def {
     const char *help;
     const struct weir_param *params; /* where the port's value is a map; NULL = the value is one string */
     size_t params_size;
+    const char *shorthand; /* the key that a string stands for, where the value may also be one; else NULL */
     bool can_transmit;
     bool rss;            /* may have symmetric RSS, which open asks for where there are several `queues` */
     const char *instead; /* of transmitting, where it cannot: said to who tries; NULL = nothing comes near */

@@ -59,6 +59,7 @@ enum weir_param_type {
     WEIR_PARAM_BYTES,    /* uint64_t bytes; KiB MiB GiB or k M G */
     WEIR_PARAM_DURATION, /* uint64_t nanoseconds; ns us ms s min h */
     WEIR_PARAM_RATE,     /* struct weir_rate; bps kbps Mbps Gbps, or pps kpps Mpps; bps arrive as bytes */
+    WEIR_PARAM_RATIO,    /* uint64_t thousandths */
     WEIR_PARAM_WORD,     /* uint64_t index into words[] */
     WEIR_PARAM_STRING,   /* const char *; outlives the stage */
     WEIR_PARAM_SIZE, /* struct weir_range of bytes: 64, 64-1500, or a word of words[] (then min = max = 0) */

@@ -42,6 +42,7 @@ static void fill_param(
     case WEIR_PARAM_COUNT:
     case WEIR_PARAM_BYTES:
     case WEIR_PARAM_DURATION:
+    case WEIR_PARAM_RATIO:
     case WEIR_PARAM_WORD:
     case WEIR_PARAM_POOL:
         *(uint64_t *)at = v->number;

@@ -269,6 +269,19 @@ TEST(Load, AfterAHundredMistakesTheRestIsCounted)
     EXPECT_NE(said.find("\nt.yaml: and 50 more\n"), std::string::npos);
 }
 
+TEST(Load, AKindMayBeOneTextThatStandsForAKey)
+{
+    Loaded l = load("version: 1\nports: {a: {file: x.pcap}, b: {file: {path: y.pcap, speed: 0.25}}}\n"
+                    "pools: {p: {from: [a, b], stages: [sink]}}\n");
+    ASSERT_EQ(l.errors, "");
+    const weir_config_port *ports = l.config->ports;
+    EXPECT_STREQ(ports[0].values[0].text, "x.pcap");
+    EXPECT_EQ(ports[0].values[0].place.line, 2u);
+    EXPECT_EQ(ports[0].values[1].number, 0u) << "the others have their defaults";
+    EXPECT_STREQ(ports[1].values[0].text, "y.pcap");
+    EXPECT_EQ(ports[1].values[1].number, 250u);
+}
+
 /* ---- overrides ---- */
 
 TEST(Override, ReplacesAddsAndReachesIntoStages)

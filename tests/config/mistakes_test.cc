@@ -467,8 +467,8 @@ const Mistake mistakes[] = {
         "t.yaml:2:33: size `9000` is out of range; allowed: 60 .. 2KiB, a range LOW-HIGH, imix\n"},
     {"ASizeThatIsNegative", generator("{size: -64}"),
         "t.yaml:2:33: size `-64` is negative; allowed: whole bytes, also with k M G KiB MiB GiB\n"},
-    {"AnEmptyText", port("{file: }"), "t.yaml:2:19: file `` is empty; allowed: text\n"},
-    {"AListWhereTextBelongs", port("{file: [x]}"), "t.yaml:2:19: file is no single value; allowed: text\n"},
+    {"AnEmptyText", port("{vdev: }"), "t.yaml:2:19: vdev `` is empty; allowed: text\n"},
+    {"AListWhereTextBelongs", port("{vdev: [x]}"), "t.yaml:2:19: vdev is no single value; allowed: text\n"},
     {"ATextThatItsPortKindRefuses", port("{vdev: nonsense}"),
         "t.yaml:2:19: `nonsense` is no device; allowed: sense\n"},
     {"CpusBackwards", small("cpus: 3-1\n"),
@@ -889,6 +889,21 @@ const Mistake mistakes[] = {
         "  p: {from: [a, b], workers: 2, stages: [classify, {admit: {per: class}}, sink]}\n",
         "t.yaml:5:53: `per: class` holds a class to one limit, and pool `p` has 2 workers; write `workers: "
         "1`\n"},
+    {"AKeyOfAPortKindThatAnotherExcludes",
+        "version: 1\nports: {a: {file: {path: x, speed: 2, rate: 1Mpps}}}\n"
+        "pools: {p: {from: [a], stages: [sink]}}\n",
+        "t.yaml:2:45: `rate` means nothing beside `speed: 2`; remove it, or write `speed: 0`\n"},
+    {"AFileWithoutAName", "version: 1\nports: {a: {file: }}\npools: {p: {from: [a], stages: [sink]}}\n",
+        "t.yaml:2:19: file needs `path`\n"},
+    {"ASpeedWithTooManyDecimals",
+        "version: 1\nports: {a: {file: {path: x, speed: 1.2345}}}\n"
+        "pools: {p: {from: [a], stages: [sink]}}\n",
+        "t.yaml:2:36: speed `1.2345` is not whole thousandths; allowed: a number with up to three "
+        "decimals\n"},
+    {"ASpeedThatIsTooHigh",
+        "version: 1\nports: {a: {file: {path: x, speed: 1001}}}\n"
+        "pools: {p: {from: [a], stages: [sink]}}\n",
+        "t.yaml:2:36: speed `1001` is out of range; allowed: 0 .. 1000\n"},
     /* overrides */
     {"AnOverrideThatIsOutOfRange", small(""),
         "--set pools.all.workers: workers `0` is out of range; allowed: 1 .. 64\n", {"pools.all.workers=0"}},

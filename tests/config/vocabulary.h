@@ -56,6 +56,8 @@ inline const weir_vocabulary *vocabulary()
         row("size", WEIR_TYPE_SIZE, "64", 60, 2048, imix), row("rate", WEIR_TYPE_RATE, "max"),
         row("count", WEIR_TYPE_COUNT, "0"), row("queue", WEIR_TYPE_COUNT, "4096", 32, 1 << 20), later("skew"),
         end};
+    static weir_key_row file[] = {row("path", WEIR_TYPE_STRING, nullptr),
+        row("speed", WEIR_TYPE_RATIO, "0", 0, 1000000), row("rate", WEIR_TYPE_RATE, "max"), end};
     static const weir_key_row validate[] = {row("non-ip", WEIR_TYPE_WORD, "pass", 0, 0, pass), end};
     static weir_key_row admit[] = {row("per", WEIR_TYPE_WORD, "port", 0, 0, per),
         row("rate", WEIR_TYPE_RATE, nullptr), row("burst", WEIR_TYPE_BYTES, "64KiB", 0, 1 << 30),
@@ -74,10 +76,12 @@ inline const weir_vocabulary *vocabulary()
         sink[0].needs_order = "order";
         admit[0].by_class = "class";
         admit[1].optional = admit[3].optional = meter[2].optional = true;
+        file[2].only_with[0] = "speed", file[2].only_with[1] = "0";
         for (int i = 1; i < 3; i++)
             admit[i].only_with[0] = "per", admit[i].only_with[1] = "port";
         kinds[0].name = "generator", kinds[0].rows = generator, kinds[0].receive_only = true;
-        kinds[1].name = "file", kinds[1].string = true, kinds[1].receive_only = true;
+        kinds[1].name = "file", kinds[1].rows = file, kinds[1].shorthand = "path";
+        kinds[1].receive_only = true;
         kinds[1].instead = "the stage `write` writes captures";
         kinds[2].name = "vdev", kinds[2].string = kinds[2].has_link = true, kinds[2].check = refuse_nonsense;
         kinds[2].rss = true;

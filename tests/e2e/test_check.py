@@ -83,7 +83,7 @@ class Check(unittest.TestCase):
         self.assertIn("depth: 64 # --set pools.out.depth=64\n", said)
         self.assertIn("memory: auto # default\n", said)
         self.assertIn('vdev: "net_null0,size=60" # -:7:13\n', said)
-        self.assertIn("file: x.pcap # --set ports.c.file=x.pcap\n", said)
+        self.assertIn("path: x.pcap # --set ports.c.file=x.pcap\n", said)
 
     def test_a_set_map_is_read_and_its_mistake_has_the_set_as_its_place(self):
         done = check("--print", "--set", "ports.b={generator: {flows: 3}}", "-", text=GOOD)

@@ -47,6 +47,13 @@ struct GeneratorParams { /* as port_generator.c lays it out; checked against its
     uint64_t queue;
 };
 
+struct FileParams { /* likewise, of port_file.c */
+    const char *path;
+    uint64_t speed; /* thousandths */
+    weir_rate rate;
+    uint64_t loop, multiply, queue;
+};
+
 class Port : public testing::Test {
   protected:
     void SetUp() override
@@ -82,6 +89,12 @@ class Port : public testing::Test {
         int result = def.open(port, params);
         opened = result == 0;
         return opened ? def.start(port, 0) : result;
+    }
+
+    int open_file(const std::string &path, FileParams p = {nullptr, 0, {0, false}, 1, 1, 4096})
+    {
+        p.path = path.c_str();
+        return open(weir_port_file, &p);
     }
 
     void close()
@@ -313,8 +326,11 @@ template <typename T> void put(std::string &to, T value)
     to.append(reinterpret_cast<const char *>(&value), sizeof value);
 }
 
-std::string capture(uint32_t link_type, const std::vector<std::pair<uint32_t, uint32_t>> &frames)
+/* `at_us`: of each frame, the last for all that follow. */
+std::string capture(uint32_t link_type, const std::vector<std::pair<uint32_t, uint32_t>> &frames,
+    const std::vector<uint32_t> &at_us = {0})
 {
+    size_t n = 0;
     std::string file;
     put<uint32_t>(file, 0xa1b2c3d4);
     put<uint16_t>(file, 2);
@@ -323,7 +339,9 @@ std::string capture(uint32_t link_type, const std::vector<std::pair<uint32_t, ui
     put<uint32_t>(file, 262144);
     put<uint32_t>(file, link_type);
     for (auto [captured, length] : frames) {
-        put<uint64_t>(file, 0);
+        uint32_t us = at_us[std::min(n++, at_us.size() - 1)];
+        put<uint32_t>(file, 1700000000 + us / 1000000);
+        put<uint32_t>(file, us % 1000000);
         put<uint32_t>(file, captured);
         put<uint32_t>(file, length);
         for (uint32_t i = 0; i < captured; i++)
@@ -335,7 +353,7 @@ std::string capture(uint32_t link_type, const std::vector<std::pair<uint32_t, ui
 TEST_F(Port, AFileGivesEachFrameOnceWithItsOriginalLength)
 {
     std::string path = temporary(capture(1, {{0, 60}, {60, 60}, {96, 1514}, {9000, 9000}, {1, 1}}));
-    ASSERT_EQ(open(weir_port_file, path.c_str()), 0) << port->error;
+    ASSERT_EQ(open_file(path), 0) << port->error;
     ASSERT_EQ(receive(0), 5u);
     EXPECT_EQ(batch.desc[0].length, 60u) << "of which the capture kept nothing";
     EXPECT_EQ(batch.desc[0].mbuf->pkt_len, 0u);
@@ -360,15 +378,15 @@ TEST_F(Port, AFileGivesEachFrameOnceWithItsOriginalLength)
 
 TEST_F(Port, BadFilesAreErrorsThatNameTheCause)
 {
-    EXPECT_EQ(open(weir_port_file, "/nonexistent/x.pcap"), -ENOENT);
+    EXPECT_EQ(open_file("/nonexistent/x.pcap"), -ENOENT);
     EXPECT_NE(std::string(port->error).find("/nonexistent/x.pcap"), std::string::npos);
 
     std::string garbage = temporary("this is no capture at all, only text");
-    EXPECT_EQ(open(weir_port_file, garbage.c_str()), -EBADMSG);
+    EXPECT_EQ(open_file(garbage), -EBADMSG);
     std::remove(garbage.c_str());
 
     std::string wifi = temporary(capture(105, {{60, 60}}));
-    EXPECT_EQ(open(weir_port_file, wifi.c_str()), -EBADMSG);
+    EXPECT_EQ(open_file(wifi), -EBADMSG);
     EXPECT_NE(std::string(port->error).find("802_11"), std::string::npos) << port->error;
     std::remove(wifi.c_str());
 }
@@ -377,11 +395,152 @@ TEST_F(Port, ATruncatedTailIsAWarningAndTheRestIsReplayed)
 {
     std::string whole = capture(1, {{60, 60}, {60, 60}});
     std::string path = temporary(whole.substr(0, whole.size() - 10));
-    ASSERT_EQ(open(weir_port_file, path.c_str()), 0);
+    ASSERT_EQ(open_file(path), 0);
     EXPECT_NE(std::string(port->note).find("after frame 1, which is the last"), std::string::npos)
         << port->note;
     EXPECT_EQ(receive(0), 1u);
     release();
+    std::remove(path.c_str());
+}
+
+/* ---- replay ---- */
+
+class Replay : public Port {
+  protected:
+    /* How many packets come at each of these times, in microseconds. */
+    std::vector<uint32_t> at(const std::vector<uint64_t> &times_us)
+    {
+        std::vector<uint32_t> counts;
+        for (uint64_t us : times_us) {
+            counts.push_back(0);
+            while (receive((us * HZ + 999999) / 1000000) != 0) {
+                counts.back() += batch.n;
+                release();
+            }
+        }
+        return counts;
+    }
+
+    weir_port_stats stats()
+    {
+        weir_port_stats s;
+        port->def->stats(port, &s);
+        return s;
+    }
+};
+
+using Counts = std::vector<uint32_t>;
+const std::vector<std::pair<uint32_t, uint32_t>> four(4, {60, 60});
+
+TEST_F(Replay, TheParameterStructOfThisTestIsTheFiles)
+{
+    ASSERT_EQ(weir_port_file.params_size, sizeof(FileParams));
+    const size_t offsets[] = {offsetof(FileParams, path), offsetof(FileParams, speed),
+        offsetof(FileParams, rate), offsetof(FileParams, loop), offsetof(FileParams, multiply),
+        offsetof(FileParams, queue)};
+    for (size_t i = 0; i < 6; i++)
+        EXPECT_EQ(weir_port_file.params[i].offset, offsets[i]);
+}
+
+TEST_F(Replay, GapsAreThoseOfTheCaptureScaledBySpeed)
+{
+    std::string path = temporary(capture(1, four, {0, 1000, 1500, 6000}));
+    ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false}, 1, 1, 4096}), 0);
+    EXPECT_EQ(at({0, 999, 1000, 1499, 1500, 5999, 6000, 100000}), (Counts{1, 0, 1, 0, 1, 0, 1, 0}));
+    EXPECT_TRUE(port->def->ended(port, 0));
+    EXPECT_EQ(stats().offered, 4u);
+    EXPECT_EQ(stats().missed, 0u);
+    ASSERT_EQ(open_file(path, {nullptr, 2500, {0, false}, 1, 1, 4096}), 0) << "2.5 times as fast";
+    EXPECT_EQ(at({0, 399, 400, 599, 600, 2399, 2400}), (Counts{1, 0, 1, 0, 1, 0, 1}));
+    std::remove(path.c_str());
+}
+
+TEST_F(Replay, APacketThatComesLateIsKnownToBe)
+{
+    std::string path = temporary(capture(1, four, {0, 1000, 1500, 6000}));
+    ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false}, 2, 1, 4096}), 0);
+    ASSERT_EQ(receive(HZ), 8u);
+    const uint64_t due_us[] = {0, 1000, 1500, 6000, 8000, 9000, 9500, 14000};
+    for (uint32_t i = 0; i < 8; i++)
+        EXPECT_EQ(port->def->due(port, &batch, i), due_us[i] * HZ / 1000000) << i;
+    release();
+    ASSERT_EQ(open_file(path), 0);
+    ASSERT_EQ(receive(HZ), 4u);
+    EXPECT_EQ(port->def->due(port, &batch, 3), HZ) << "without a schedule it is due when it comes";
+    release();
+    std::remove(path.c_str());
+}
+
+TEST_F(Replay, PassesAreAMeanGapApart)
+{
+    std::string path = temporary(capture(1, four, {0, 1000, 1500, 6000})); /* a mean gap of 2 ms */
+    ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false}, 3, 1, 4096}), 0);
+    EXPECT_EQ(at({6000, 7999, 8000, 8999, 9000, 16000, 17000, 22000}), (Counts{4, 0, 1, 0, 1, 3, 1, 2}));
+    EXPECT_TRUE(port->def->ended(port, 0));
+    std::remove(path.c_str());
+}
+
+TEST_F(Replay, AClockThatStepsBackWaitsForItself)
+{
+    std::string path = temporary(capture(1, four, {5000, 6000, 3000, 7000}));
+    ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false}, 1, 1, 4096}), 0);
+    EXPECT_EQ(at({0, 1000, 1999, 2000}), (Counts{1, 2, 0, 1}));
+    std::remove(path.c_str());
+}
+
+TEST_F(Replay, ARateIsExactInPacketsAndInBytesOverPassesWithoutEnd)
+{
+    std::string path = temporary(capture(1, {{60, 60}, {60, 1000}, {60, 100}}, {0, 9000000}));
+    for (bool packets : {true, false}) {
+        ASSERT_EQ(
+            open_file(path, {nullptr, 0, {packets ? 999983u : 999983 * 1160 / 3, packets}, 0, 1, 4096}), 0);
+        uint64_t made = 0;
+        for (uint64_t now = 0; now <= 2 * HZ; now += 10007) {
+            made += receive(now);
+            release();
+        }
+        EXPECT_NEAR(static_cast<double>(made), 999983 * 2, 20);
+        EXPECT_EQ(stats().missed, 0u);
+        EXPECT_EQ(stats().offered, made);
+    }
+    std::remove(path.c_str());
+}
+
+TEST_F(Replay, WhatThePipelineDoesNotFetchIsMissedExactly)
+{
+    std::string path = temporary(capture(1, four, {0, 1000, 1500, 6000}));
+    for (uint64_t multiply : {1, 3}) {
+        ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false}, 0, multiply, 100}), 0);
+        /* 1 s: 125 passes of 8 ms, and the first packet of the next one */
+        EXPECT_EQ(at({1000000}), (Counts{100}));
+        EXPECT_EQ(stats().missed, 500 * multiply + 1 - 100);
+        EXPECT_EQ(stats().offered, 500 * multiply + 1);
+        EXPECT_EQ(
+            at({1000999, 1001000, 1008000}), (Counts(multiply == 1 ? Counts{0, 1, 3} : Counts{2, 1, 9})));
+    }
+    ASSERT_EQ(open_file(path, {nullptr, 0, {1000000, true}, 1000, 1, 32}), 0);
+    EXPECT_EQ(at({3600000000}), (Counts{32})) << "the last of 4000";
+    EXPECT_TRUE(port->def->ended(port, 0));
+    EXPECT_EQ(stats().offered, 4000u);
+    std::remove(path.c_str());
+}
+
+TEST_F(Replay, WithoutAScheduleAFileWaitsAndMissesNothing)
+{
+    std::string path = temporary(capture(1, four, {0, 1000, 1500, 6000}));
+    ASSERT_EQ(open_file(path, {nullptr, 0, {0, false}, 1000, 2, 32}), 0);
+    EXPECT_EQ(at({0, 3600000000}), (Counts{8000, 0}));
+    EXPECT_EQ(stats().missed, 0u);
+    EXPECT_EQ(stats().offered, WEIR_UNKNOWN);
+    std::remove(path.c_str());
+}
+
+TEST_F(Replay, AnEmptyCaptureEndsAtOnce)
+{
+    std::string path = temporary(capture(1, {}));
+    ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false}, 0, 5, 4096}), 0);
+    EXPECT_TRUE(port->def->ended(port, 0));
+    EXPECT_EQ(at({1000}), (Counts{0}));
     std::remove(path.c_str());
 }
 
