@@ -19,7 +19,7 @@
 #define SIGNAL SIGRTMIN /* of the kind that queues: the last one comes last */
 #define LAST 1          /* in the address of the samples: no more will come */
 #define OWN_FRAMES 2    /* the handler, and what returns from it */
-#define ANSWER_WAIT_MS 250
+#define ANSWER_WAIT_MS 500
 #define SAMPLES_BESIDES 8 /* of a look, and of timers that are early */
 
 static pid_t self;

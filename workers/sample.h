@@ -47,7 +47,7 @@ struct weir_sampling {
  * pool     only its workers; NULL = all. Those that have ended or not yet begun are left out.
  * Returns  NULL, and errno: ENOMEM; EAGAIN, the limit of pending signals; ENOENT, no worker. */
 struct weir_sampling *weir_sampling_start(const struct weir_runtime *, const char *pool, uint32_t seconds);
-/* No more samples, and what came can be read. Waits up to a quarter of a second for workers that are off their CPU; of those
+/* No more samples, and what came can be read. Waits up to half a second for workers that are off their CPU; of those
  * that did not come by then `done` is 0. */
 void weir_sampling_end(struct weir_sampling *);
 /* NULL is allowed. */

@@ -9,7 +9,6 @@ import struct
 import subprocess
 import tempfile
 import threading
-import time
 import unittest
 import urllib.error
 import urllib.request
@@ -27,13 +26,14 @@ ports:
 pools:
   ingress:
     from: [gen]
-    stages: [validate, {burn: {cycles: 20k}}]
+    stages: [validate, {burn: {cycles: 60k}}]
   work:
     from: [ingress]
     shard-by: flow
     on-full: block
+    depth: 64
     park-after: 100us
-    stages: [{burn: {cycles: 60k}}, sink]
+    stages: [{burn: {cycles: 180k}}, sink]
 """
 PROFILE = "debug/pprof/profile?seconds=2"
 
@@ -49,12 +49,12 @@ def get(w, page, body=None, limit_s=40):
 
 
 def start(w):
-    w.wait_for_metrics(lambda m: sum(v for k, v in m.items() if k.startswith("weir_port_received_packets")) > 5000)
+    w.wait_for_metrics(lambda m: sum(v for k, v in m.items() if k.startswith("weir_port_received_packets")) > 1000)
 
 
 def cpu_seconds(pid):
     """Of each worker, as the kernel counts it."""
-    spent = {}
+    spent = collections.Counter()
     for thread in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as file:
             name, rest = re.fullmatch(r"\d+ \((.*)\) (.*)\n", file.read()).groups()
@@ -76,30 +76,16 @@ def parse(profile):
     return samples
 
 
-def names(w, samples):
-    """As the page of symbols has them."""
-    wanted = sorted({address - (i != 0) for _, stack in samples for i, address in enumerate(stack)})
-    body = "+".join(f"{address:#x}" for address in wanted).encode()
-    status, text = get(w, "pprof/symbol", body)
+def stacks_of(w, samples):
+    """[(times seen, names)], as the page of symbols has them, up to the worker's own function."""
+    wanted = {address - (i != 0) for _, stack in samples for i, address in enumerate(stack)}
+    status, text = get(w, "pprof/symbol", "+".join(map(hex, wanted)).encode())
     assert status == 200 and text.startswith(b"num_symbols: 1\n")
-    named = dict(line.split("\t") for line in text.decode().splitlines()[1:])
-    return {address: named[f"{address:#x}"] for address in wanted}
-
-
-def shares(w, samples):
-    """Of all that was seen: {name: share} of the innermost, and of the workers."""
-    named, own, worker = names(w, samples), collections.Counter(), collections.Counter()
+    name = dict(line.split("\t") for line in text.decode().splitlines()[1:])
     for n, stack in samples:
-        whole = [named[address - (i != 0)] for i, address in enumerate(stack)]
-        own[whole[0]] += n
-        worker[next(name for name in whole if name.startswith("worker_on_lcore_"))] += n
-    total = sum(own.values())
-    return ({name: n / total for name, n in own.items()}, {name: n / total for name, n in worker.items()}, total)
-
-
-def burnt(samples, named, lcore):
-    return sum(n for n, stack in samples if any(named[a - (i != 0)] == "burn_process" for i, a in enumerate(stack))
-               and any(named[a - (i != 0)] == f"worker_on_lcore_{lcore}" for i, a in enumerate(stack)))
+        names = [name[hex(address - (i != 0))] for i, address in enumerate(stack)]
+        last = next(i for i, name_of in enumerate(names) if name_of.startswith("worker_on_lcore_"))
+        yield n, names[:last + 1]
 
 
 def is_caught(pid):
@@ -120,35 +106,44 @@ class Profile(unittest.TestCase):
         with lab.weir(UNEQUAL) as w, tempfile.TemporaryDirectory() as folder:
             start(w)
             self.assertFalse(is_caught(w.pid))
-            for left in (2, 1, 0):  # others may take the CPU in the middle of a burn, which goes by the clock
+            spent, worker, burn = collections.Counter(), collections.Counter(), collections.Counter()
+            for _ in range(3):
                 before = cpu_seconds(w.pid)
                 status, profile = get(w, PROFILE)
-                after = cpu_seconds(w.pid)
+                passed = cpu_seconds(w.pid)
                 self.assertEqual(status, 200, profile)
-                samples = parse(profile)
-                own, worker, seen = shares(w, samples)
-                named = names(w, samples)
-                spent = {name: after[name] - before[name] for name in worker}
-                truth = {name: s / sum(spent.values()) for name, s in spent.items()}
-                light, heavy = burnt(samples, named, 1), burnt(samples, named, 2)
-                said = f"{worker} of {seen} samples, by the kernel {truth}; burn {light}, {heavy}; {own}"
-                if (all(abs(worker[name] - truth[name]) < 0.05 for name in truth) and
-                        abs(heavy / (light + heavy) - 0.75) < 0.05):
+                passed.subtract(before)
+                seen = collections.Counter(), collections.Counter()
+                for n, stack in stacks_of(w, parse(profile)):
+                    seen[0][stack[-1]] += n
+                    seen[1][stack[-1]] += n * ("burn_process" in stack)
+                spent += passed
+                worker += seen[0]
+                # A burn goes by the clock, also while others have its CPU: it is worth its cycles only if they seldom do.
+                starved = passed["worker_on_lcore_1"] < 1.2  # of 2 s
+                burn += seen[1] if not starved else {}
+                truth = {name: value / spent.total() for name, value in spent.items()}
+                said = f"{worker} seen, by the kernel {truth} of {spent.total()} s; in burn {burn}"
+                self.assertEqual(set(worker), set(spent), said)
+                true = all(abs(worker[name] / worker.total() - truth[name]) < 0.05 for name in truth)
+                if true and burn and abs(burn["worker_on_lcore_2"] / burn.total() - 0.75) < 0.05:
                     break
-                self.assertGreater(left, 0, said)
-            self.assertEqual(len(worker), 2, said)
-            self.assertAlmostEqual(seen * 0.01, sum(spent.values()), delta=0.15 * sum(spent.values()) + 0.1, msg=said)
+            self.assertTrue(true, said)
+            self.assertAlmostEqual(worker.total() * 0.01, spent.total(), delta=0.1 * spent.total() + 0.1, msg=said)
             self.assertTrue(is_caught(w.pid))
             self.assertEqual(timers(w.pid), 0)
-            self.check_programs(os.path.join(folder, "cpu"), profile, own, worker)
+            self.check_programs(os.path.join(folder, "cpu"), profile, seen[0])
             end = w.stop()
         self.assertEqual((end.code, end["lost"]), (0, 0), end)
+        if not burn:
+            self.skipTest("the workers hardly got a CPU: no word on the shares of stages")
+        self.assertLess(abs(burn["worker_on_lcore_2"] / burn.total() - 0.75), 0.05, said)
 
-    def check_programs(self, path, profile, own, worker):
+    def check_programs(self, path, profile, worker):
         with open(path, "wb") as file:
             file.write(profile)
-        for program, command, column in (("go", ["go", "tool", "pprof", "-top", "-nodecount=100", "-nodefraction=0"], 4),
-                                         ("google-pprof", ["google-pprof", "--text"], 4)):
+        for program, command in (("go", ["go", "tool", "pprof", "-top", "-nodecount=100", "-nodefraction=0"]),
+                                 ("google-pprof", ["google-pprof", "--text"])):
             with self.subTest(program):
                 if shutil.which(program) is None:
                     self.skipTest(f"needs {program}")
@@ -156,8 +151,8 @@ class Profile(unittest.TestCase):
                                       env={**os.environ, "PPROF_TMPDIR": os.path.dirname(path)})
                 rows = {row.split()[5]: row.split() for row in done.stdout.splitlines() if len(row.split()) > 5}
                 self.assertIn("burn_process", rows, done.stdout)
-                for name, share in worker.items():
-                    self.assertAlmostEqual(float(rows[name][column].rstrip("%")), 100 * share, delta=1, msg=done.stdout)
+                for name, n in worker.items():
+                    self.assertAlmostEqual(float(rows[name][4].rstrip("%")), 100 * n / worker.total(), delta=1, msg=done.stdout)
 
     def test_one_pool_and_one_at_a_time(self):
         with lab.weir(UNEQUAL) as w:
@@ -172,9 +167,7 @@ class Profile(unittest.TestCase):
             self.assertIn("weir_build", lab.fetch(w.url()))  # nobody else waits
             first.join()
             self.assertEqual(got[0][0], 200)
-            named = names(w, parse(got[0][1])).values()
-            self.assertIn("worker_on_lcore_2", named)
-            self.assertNotIn("worker_on_lcore_1", named)
+            self.assertEqual({stack[-1] for _, stack in stacks_of(w, parse(got[0][1]))}, {"worker_on_lcore_2"})
             for query, code in (("seconds=0", 400), ("seconds=301", 400), ("seconds=x", 400), ("seconds=1&pool=no", 404)):
                 self.assertEqual(get(w, "debug/pprof/profile?" + query)[0], code, query)
             end = w.stop()
@@ -218,6 +211,18 @@ pools:
 """
 
 
+def stacks(w, pattern):
+    """The page that matches: on a busy machine a worker may wait for its CPU for longer than the page waits for it."""
+    seen = []
+
+    def look():
+        seen[:] = [get(w, "debug/workers?stack=1")[1].decode()]
+        return re.search(pattern, seen[0])
+
+    lab.wait_until(look, 20, lambda: seen)
+    return seen[0]
+
+
 class Stuck(unittest.TestCase):
     def test_stacks_of_a_worker_that_does_not_come_back(self):
         with lab.weir(STUCK) as w:
@@ -226,13 +231,11 @@ class Stuck(unittest.TestCase):
             self.assertRegex(text, r"(?s)^worker 0 of ingress \(cpu \d+, lcore 1\): running.*\nworker 0 of work .*: stuck")
             self.assertNotIn("burn_process", text)
             self.assertFalse(is_caught(w.pid))
-            text = get(w, "debug/workers?stack=1")[1].decode()
-            self.assertRegex(text, r"(?s)worker 0 of work .*: stuck.*\n    burn_process\n(    .*\n)*    worker_on_lcore_2\n")
-            self.assertRegex(text, r"(?s)worker 0 of ingress .*\n    worker_on_lcore_1\n(    .*\n)*worker 0 of work")
-
+            stacks(w, r"worker 0 of ingress .*\n(    .*\n)*    worker_on_lcore_1\n(    .*\n)*"
+                      r"worker 0 of work .*: stuck.*\n(    .*\n)*    burn_process\n(    .*\n)*    worker_on_lcore_2\n")
             w.terminate(signal.SIGQUIT)
-            w.wait_for(r"notice:     burn_process$")
-            w.wait_for(r"notice:     worker_on_lcore_1$")
+            w.wait_for(r"notice:     (burn_process|no answer)")
+            w.wait_for(r"notice:     (worker_on_lcore_1|no answer)")
             self.check_block(w)
             w.wait_for("goes on after")
             end = w.stop()
@@ -259,14 +262,13 @@ class Stuck(unittest.TestCase):
             start(w)
             tracer = lab.hang(w.pid, "rte-worker-2")
             try:
-                text = get(w, "debug/workers?stack=1")[1].decode()
+                text = stacks(w, r"    worker_on_lcore_1\n")
                 self.assertRegex(text, r"worker 0 of work .*\n    no answer: it does not get a CPU\n")
-                self.assertIn("    worker_on_lcore_1\n", text)
             finally:
                 tracer.kill()
                 tracer.wait()
                 tracer.stdout.close()
-            self.assertIn("    worker_on_lcore_2\n", get(w, "debug/workers?stack=1")[1].decode())
+            stacks(w, r"    worker_on_lcore_2\n")
             end = w.stop()
         self.assertEqual((end.code, end["lost"]), (0, 0), end)
 
