@@ -139,11 +139,25 @@ void weir_sampling_end(struct weir_sampling *s)
     }
 }
 
+/* Where a worker that did not come may still write is left behind until it has come. */
 void weir_sampling_free(struct weir_sampling *s)
 {
-    for (uint32_t i = 0; s != NULL && i < s->n; i++)
-        if (weir_word_read(&s->of[i]->done) !=
-            0) /* else the worker may still write there: it is left behind */
-            free(s->of[i]);
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct weir_samples *left;
+    pthread_mutex_lock(&lock);
+    for (uint32_t i = 0; s != NULL && i < s->n; i++) {
+        s->of[i]->next = left;
+        left = s->of[i];
+    }
+    for (struct weir_samples **at = &left; *at != NULL;) {
+        struct weir_samples *one = *at;
+        if (weir_word_read(&one->done) == 0) {
+            at = &one->next;
+            continue;
+        }
+        *at = one->next;
+        free(one);
+    }
+    pthread_mutex_unlock(&lock);
     free(s);
 }

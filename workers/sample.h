@@ -29,6 +29,7 @@ struct weir_worker;
 /* Of one worker, which writes from `used` on. */
 struct weir_samples {
     const struct weir_worker *worker;
+    struct weir_samples *next; /* of those left behind */
     timer_t timer;
     bool timed;
     uint32_t size; /* words */

@@ -246,7 +246,7 @@ class Ctl(unittest.TestCase):
             w.terminate(signal.SIGUSR1)
             w.wait_for("in the pool")
             w.terminate(signal.SIGQUIT)
-            w.wait_for(r"worker 0 of work \(cpu \d+\): running, 1024 shards, holds \d+ packets")
+            w.wait_for(r"worker 0 of work \(cpu \d+, lcore \d+\): running, 1024 shards, holds \d+ packets")
             end = w.stop()
             self.assertEqual((end.code, end["lost"]), (0, 0), end)
 
