@@ -118,8 +118,7 @@ static unsigned write_ready(const struct weir_http *h, struct MHD_Connection *, 
         const struct weir_snapshot_worker *w = &s->workers[i];
         if (!w->stuck && w->state == WEIR_WORKER_RUNNING)
             continue;
-        fprintf(to, "worker %u of %s: %s\n", w->index, w->pool,
-            w->stuck ? "stuck" : weir_worker_state_names[w->state]);
+        fprintf(to, "worker %u of %s: %s\n", w->index, w->pool, weir_worker_shows(w));
         status = MHD_HTTP_SERVICE_UNAVAILABLE;
     }
     for (uint32_t i = 0; s && i < s->n_ports; i++) {

@@ -258,8 +258,8 @@ void weir_profile_write_workers(
         const struct weir_snapshot_worker *w = &s->workers[i];
         fprintf(to,
             "worker %u of %s (cpu %u, lcore %u): %s, %u shards, holds %lu packets, received %lu, %lu steps\n",
-            w->index, w->pool, w->cpu, w->lcore, w->stuck ? "stuck" : weir_worker_state_names[w->state],
-            w->shards, (unsigned long)w->held, (unsigned long)w->received, (unsigned long)w->steps);
+            w->index, w->pool, w->cpu, w->lcore, weir_worker_shows(w), w->shards, (unsigned long)w->held,
+            (unsigned long)w->received, (unsigned long)w->steps);
         for (uint32_t k = 0; look != NULL && k < look->n; k++)
             if (look->of[k]->worker == rt->workers[i])
                 write_stack(look->of[k], to);

@@ -305,6 +305,8 @@ static const struct metric metrics[] = {
     {"weir_worker_capture_lost_packets_total", COUNTER, WORKER(untapped),
         "Packets not copied, because the reader of the capture is slow; the pipeline lost none of them."},
     {"weir_worker_held_packets", GAUGE, WORKER(held), "Packets in hand or waiting for a full ring."},
+    {"weir_worker_descheduled", GAUGE, WORKER(off_cpu),
+        "1 = no progress, because the kernel gives its CPU to something else."},
     {"weir_worker_stuck", GAUGE, WORKER(stuck),
         "1 = no progress although there should be; the log has more."},
 

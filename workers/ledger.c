@@ -28,6 +28,11 @@ uint64_t weir_named_value(const struct weir_named_count *counts, uint32_t n, con
 
 /* ---- parts ---- */
 
+const char *weir_worker_shows(const struct weir_snapshot_worker *w)
+{
+    return w->stuck ? "stuck" : w->off_cpu ? "descheduled" : weir_worker_state_names[w->state];
+}
+
 static uint32_t shards_of(const struct weir_pool *pool, uint32_t worker)
 {
     uint32_t n = 0;
@@ -45,6 +50,7 @@ static void take_worker(const struct weir_runtime *rt, uint32_t i, struct weir_s
         .cpu = w->cpu,
         .shares_cpu = w->yields,
         .stuck = rt->seen[i].stuck,
+        .off_cpu = rt->seen[i].off_cpu,
         .state = weir_word_read(&w->state),
         .steps = weir_counter_read(&w->steps),
         .busy_tsc = weir_counter_read(&w->cycles[WEIR_STEP_BUSY]),

@@ -16,7 +16,9 @@
 #include "workers/log.h"
 #include "workers/round_trip.h"
 
-#define STUCK_AFTER_S 1     /* no step for so long: the log names the worker */
+#define STUCK_AFTER_S 1     /* of its own CPU time in one step: the log names the worker */
+#define OFF_CPU_AFTER_S 1   /* it had no CPU for so long: the same, but nothing is wrong with it */
+#define STUCK_OFF_CPU_S 10  /* unless it goes on: a page that does not come, a debugger */
 #define DISCARD_WAIT_MS 500 /* for live workers to drop what they hold; twice */
 
 /* ---- start ---- */
@@ -108,24 +110,57 @@ enum weir_failure weir_runtime_start(struct weir_runtime *rt)
 
 /* ---- look after ---- */
 
+/* 0 in the simulator, whose workers are no threads. */
+static uint64_t cpu_ns(const struct weir_worker *w)
+{
+    struct timespec t = {.tv_sec = 0};
+    clockid_t clock;
+    if (w->tid != 0 && pthread_getcpuclockid(w->thread, &clock) == 0)
+        clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* It has not come back from its step. Is it the stage that holds it, or has the kernel given its CPU to something else? */
+static void suspect(
+    struct weir_runtime *rt, const struct weir_worker *w, struct weir_worker_watch *seen, uint64_t now_tsc)
+{
+    const char *pool = rt->pools[w->pool].config->name;
+    uint64_t held = weir_counter_read(&w->held), ran_ns = cpu_ns(w);
+    double stands_s = (double)(now_tsc - seen->tsc) / (double)rt->tsc_hz;
+    if (!seen->suspected) {
+        seen->suspected = true;
+        seen->cpu_ns = ran_ns;
+    }
+    double ran_s = (double)(ran_ns - seen->cpu_ns) * 1e-9;
+    if (!seen->stuck && (ran_s > STUCK_AFTER_S || stands_s > STUCK_OFF_CPU_S)) {
+        seen->stuck = true;
+        weir_log(WEIR_LOG_WARNING,
+            "worker %u of %s (cpu %u) has not come back from a stage for %.0f s, holding %lu packets",
+            w->index, pool, w->cpu, stands_s, (unsigned long)held);
+    }
+    bool off = stands_s > OFF_CPU_AFTER_S && ran_s < 0.1 * stands_s;
+    if (off && !seen->off_cpu)
+        weir_log(WEIR_LOG_NOTICE,
+            "worker %u of %s has had no time on cpu %u for %.0f s: something else has it; it holds %lu "
+            "packets",
+            w->index, pool, w->cpu, stands_s, (unsigned long)held);
+    seen->off_cpu = off;
+}
+
 static void watch(struct weir_runtime *rt, uint32_t i, uint64_t now_tsc)
 {
     const struct weir_worker *w = rt->workers[i];
+    struct weir_worker_watch *seen = &rt->seen[i];
     uint64_t steps = weir_counter_read(&w->steps);
-    const char *pool = rt->pools[w->pool].config->name;
-    if (steps != rt->seen[i].steps || weir_worker_ended(w)) {
-        if (rt->seen[i].stuck)
-            weir_log(WEIR_LOG_NOTICE, "worker %u of %s goes on after %.1f s", w->index, pool,
-                (double)(now_tsc - rt->seen[i].tsc) / (double)rt->tsc_hz);
-        rt->seen[i].steps = steps;
-        rt->seen[i].tsc = now_tsc;
-        rt->seen[i].stuck = false;
-    } else if (!rt->seen[i].stuck && now_tsc - rt->seen[i].tsc > STUCK_AFTER_S * rt->tsc_hz) {
-        rt->seen[i].stuck = true;
-        weir_log(WEIR_LOG_WARNING,
-            "worker %u of %s (cpu %u) has not come back from a stage for %d s, holding %lu packets", w->index,
-            pool, w->cpu, STUCK_AFTER_S, (unsigned long)weir_counter_read(&w->held));
+    if (steps == seen->steps && !weir_worker_ended(w)) {
+        if (weir_word_read(&w->state) != WEIR_WORKER_STARTING)
+            suspect(rt, w, seen, now_tsc);
+        return;
     }
+    if (seen->stuck || seen->off_cpu)
+        weir_log(WEIR_LOG_NOTICE, "worker %u of %s goes on after %.1f s", w->index,
+            rt->pools[w->pool].config->name, (double)(now_tsc - seen->tsc) / (double)rt->tsc_hz);
+    *seen = (struct weir_worker_watch){.steps = steps, .tsc = now_tsc};
 }
 
 bool weir_runtime_tick(struct weir_runtime *rt, uint64_t now_tsc)

@@ -75,7 +75,9 @@ struct weir_matrix_ring { /* one cell of the matrix between two pools */
 
 struct weir_worker_watch { /* lifecycle.c */
     uint64_t steps, tsc;   /* last progress */
-    bool stuck;
+    bool suspected;        /* and since then this much of its CPU's time had gone into it: */
+    uint64_t cpu_ns;
+    bool stuck, off_cpu;
 };
 
 struct weir_runtime {

@@ -46,6 +46,9 @@ enum weir_worker_state {
     WEIR_WORKER_STATES
 };
 extern const char *const weir_worker_state_names[WEIR_WORKER_STATES];
+struct weir_snapshot_worker;
+/* The state's name, `stuck` or `descheduled`. */
+const char *weir_worker_shows(const struct weir_snapshot_worker *);
 
 struct weir_snapshot_worker {
     const char *pool;
@@ -53,6 +56,7 @@ struct weir_snapshot_worker {
     uint32_t lcore, cpu;
     bool shares_cpu; /* with another worker: it yields */
     bool stuck;      /* no progress although it should; see the log */
+    bool off_cpu;    /* no progress, because the kernel gives it no CPU */
     enum weir_worker_state state;
     uint64_t steps;
     uint64_t busy_tsc, idle_tsc, blocked_tsc; /* blocked: waiting on a full inbox downstream */

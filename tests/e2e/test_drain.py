@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Stopping: by signal under load, at the deadline, with a stuck worker, in a hurry."""
 import contextlib
+import ctypes
 import os
 import select
 import signal
 import time
 import unittest
+import urllib.request
 
 import lab
 
@@ -39,6 +41,15 @@ def chain(rate="max", drain="1s", cycles=100, out="cycles: 0"):
 
 def under_load(w, packets=50000):
     w.wait_for_metrics(lambda m: m.get("weir_ledger_consumed_packets_total", 0) > packets)
+
+
+def thread_of(w, name):
+    for task in os.listdir(f"/proc/{w.pid}/task"):
+        with contextlib.suppress(FileNotFoundError):  # of a request that was answered
+            with open(f"/proc/{w.pid}/task/{task}/comm", encoding="ascii") as comm:
+                if comm.read().strip() == name:
+                    return int(task)
+    raise LookupError(name)
 
 
 class Drain(unittest.TestCase):
@@ -152,6 +163,29 @@ class Drain(unittest.TestCase):
         self.assertEqual(end["lost"], 0, end)
         self.assertIsNone(end["leaked"], "with a worker in the memory nothing can be counted")
         self.assertTrue(any("out.0" in line and "stuck" in line for line in end["trouble"]), end)
+
+    @lab.needs_root
+    @lab.only_in("release")
+    def test_a_worker_without_a_cpu_is_not_called_stuck_and_nothing_is_lost(self):
+        libc = ctypes.CDLL(None, use_errno=True)
+        attach, detach = 16, 17  # ptrace(2): only this thread stands still, on no CPU
+        with lab.weir(chain(rate="10kpps", drain="20s")) as w:
+            under_load(w, 1000)
+            worker = next(row for row in w.ask("GET /api/v1/workers")[1] if row["pool"] == "out")
+            thread = thread_of(w, f"rte-worker-{worker['lcore']}")
+            self.assertEqual(libc.ptrace(attach, thread, 0, 0), 0, os.strerror(ctypes.get_errno()))
+            try:
+                w.wait_for(r"worker 0 of out has had no time on cpu \d+ for \d+ s")
+                shown = [row["state"] for row in w.ask("GET /api/v1/workers")[1] if row["pool"] == "out"]
+                with urllib.request.urlopen(w.url().rsplit("/", 1)[0] + "/readyz") as page:
+                    ready = page.status
+            finally:
+                libc.ptrace(detach, thread, 0, 0)
+            w.wait_for("worker 0 of out goes on after")
+            end = w.stop()
+        self.assertEqual((shown, ready), (["descheduled"], 200))
+        self.assertNotIn("has not come back from a stage", end.err)
+        self.check_whole(end)
 
     def test_a_worker_that_comes_back_late_leaks_nothing(self):
         # It returns after its consumer was told to end without it, and pushes into a ring that nobody reads.
