@@ -47,11 +47,12 @@ def write(name, result, folder):
     return shown["lines"]
 
 
-def index(seen):
+def index(seen, troubles):
     out = ["| Suite | What | Result | Measured | Took |", "|---|---|---|---|---:|"]
     for name, (result, lines) in seen.items():
         what = importlib.import_module(name).__doc__.split("\n\n")[0].replace("\n", " ")
         out.append(f"| [{name}]({name}.md) | {what} | {'<br>'.join(lines[:6])} | {result['date']} | {result['beside']['seconds']:.0f} s |")
+    out += [f"| [{name}]({name}.md) | | not measured; {trouble} | | |" for name, trouble in troubles.items()]
     return "\n".join(out) + "\n"
 
 
@@ -86,7 +87,7 @@ def main():
             troubles[name] = trouble
         print(f"{time.monotonic() - begin:7.1f} s  {trouble or ''}", file=sys.stderr, flush=True)
     if seen and not given.suites:
-        replace(os.path.join(folder, "README.md"), "Measured", index(seen))
+        replace(os.path.join(folder, "README.md"), "Measured", index(seen, troubles))
     if given.json:
         print(json.dumps({"results": {name: result for name, (result, _) in seen.items()}, "troubles": troubles}, indent=1))
     else:

@@ -127,7 +127,8 @@ def watchers(watched):
     if re.search(r"\bwatch\b", usage):
         known["ctl watch"] = lambda: command(*ctl, "watch")
     if stream_is_there(watched):
-        known["/api/v1/stream"] = lambda: command("curl", "-sN", f"http://127.0.0.1:{watched.port}/api/v1/stream")
+        known["/api/v1/stream, 10 a second"] = lambda: command(
+            "curl", "-sN", f"http://127.0.0.1:{watched.port}/api/v1/stream?every=100ms")
     return known
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """scripts/bench runs where scripts/setup has been, and says what a program wants to read. No figure is judged here."""
 import concurrent.futures
+import contextlib
 import importlib
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock as mock
 import xml.etree.ElementTree
 
 import lab
@@ -204,6 +206,19 @@ class Suites(unittest.TestCase):
         self.assertRegex(text, r"measured: to here -->\nafter\n\Z")
         self.assertNotIn("first", text)
         self.assertIn("| 64 simple, 8 compiled |", text)
+
+    def test_a_suite_that_fails_leaves_the_others_alone(self):
+        sys.path.insert(0, os.path.join(lab.ROOT, "tests", "bench"))
+        pages, result = importlib.import_module("all"), self.result("classes")
+        answers = {"flows": (None, "FAILED: no reason"), "classes": (result, None)}
+        out = os.path.join(self.folder.name, "pages")
+        with mock.patch.multiple(pages, SUITES=tuple(answers), run=lambda name, quick: answers[name]), \
+                mock.patch.object(sys, "argv", ["all", "--quick", "--out", out]), open(os.devnull, "w", encoding="utf-8") as nowhere, \
+                contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            self.assertEqual(pages.main(), 1)
+        self.assertEqual(sorted(os.listdir(out)), ["README.md", "classes.md", "classes.svg"])
+        with open(os.path.join(out, "README.md"), encoding="utf-8") as file:
+            self.assertRegex(file.read(), r"classes\.md\) \| What[^|]*\| 64 simple(.|\n)*flows.md.*not measured; FAILED: no reason")
 
 
 class Words(unittest.TestCase):
