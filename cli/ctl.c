@@ -57,24 +57,46 @@ static const char notes[] =
 
 /* ---- what can be asked: the words after the verb become the query ---- */
 
+/* What a packet costs in each stage, and how the worker came to lose time. */
+static void print_times(json_t *w)
+{
+    size_t i;
+    json_t *g;
+    printf("  cycles a packet:");
+    json_array_foreach(json_object_get(w, "stages"), i, g)
+    {
+        printf("%s %s", i ? "," : "", json_string_value(json_object_get(g, "stage")));
+        if (json_is_real(json_object_get(g, "cycles_per_packet")))
+            printf(" %.0f", json_real_value(json_object_get(g, "cycles_per_packet")));
+    }
+    json_t *gap = json_array_get(json_object_get(w, "recent_gaps"), 0);
+    printf(
+        "; batches of %lld", json_integer_value(json_object_get(json_object_get(w, "batch_packets"), "p50")));
+    if (gap != NULL)
+        printf("; did not run %lld times, %.0f us last", json_integer_value(json_object_get(w, "gaps")),
+            json_real_value(json_object_get(gap, "lost_us")));
+    putchar('\n');
+}
+
 static void print_workers(json_t *answer)
 {
     size_t i;
     json_t *w;
-    printf("%-16s %6s %4s %-10s %6s %8s %6s %6s %8s %7s\n", "POOL", "WORKER", "CPU", "STATE", "SHARDS",
-        "HELD", "BUSY%", "IDLE%", "BLOCKED%", "PARKED%");
+    printf("%-16s %6s %4s %-10s %6s %8s %6s %6s %8s %7s %6s\n", "POOL", "WORKER", "CPU", "STATE", "SHARDS",
+        "HELD", "BUSY%", "IDLE%", "BLOCKED%", "PARKED%", "LOST%");
     json_array_foreach(answer, i, w)
     {
         const char *pool, *state;
         int number, cpu, stuck, shards;
         json_int_t held;
-        double busy, idle, blocked, parked;
-        if (json_unpack(w, "{s:s,s:i,s:i,s:s,s:b,s:i,s:I,s:f,s:f,s:f,s:f}", "pool", &pool, "index", &number,
-                "cpu", &cpu, "state", &state, "stuck", &stuck, "shards", &shards, "held", &held,
+        double busy, idle, blocked, parked, lost;
+        if (json_unpack(w, "{s:s,s:i,s:i,s:s,s:b,s:i,s:I,s:f,s:f,s:f,s:f,s:f}", "pool", &pool, "index",
+                &number, "cpu", &cpu, "state", &state, "stuck", &stuck, "shards", &shards, "held", &held,
                 "busy_percent", &busy, "idle_percent", &idle, "blocked_percent", &blocked, "parked_percent",
-                &parked) == 0)
-            printf("%-16s %6d %4d %-10s %6d %8lld %6.1f %6.1f %8.1f %7.1f\n", pool, number, cpu,
-                stuck ? "stuck" : state, shards, (long long)held, busy, idle, blocked, parked);
+                &parked, "lost_percent", &lost) == 0)
+            printf("%-16s %6d %4d %-10s %6d %8lld %6.1f %6.1f %8.1f %7.1f %6.1f\n", pool, number, cpu,
+                stuck ? "stuck" : state, shards, (long long)held, busy, idle, blocked, parked, lost);
+        print_times(w);
     }
 }
 

@@ -131,6 +131,9 @@ struct weir_stage {
     struct weir_counter *counts; /* def->counters order; a stage may leave some to one other thread */
     struct weir_counter *class_counts; /* of class 0 in def->class_counters order, then of class 1, … */
     struct weir_histogram *latency;    /* of the probes that end here; NULL = there are none */
+    struct weir_histogram
+        *times; /* TSC cycles of a batch in process(), one of many; the worker writes them, too */
+    struct weir_counter timed, timed_tsc; /* packets that these batches held, and the cycles of all */
     uint32_t noted; /* workers/handover.c: what lies before it in the way out was for shards that leave */
     char *error;    /* in init, WEIR_STAGE_ERROR_BYTES: why it failed, cause and remedy */
 };

@@ -359,7 +359,7 @@ static const struct column ring_columns[] = {{"from pool", "from"}, {"to pool", 
     {NULL, NULL}};
 static const struct column worker_columns[] = {{"pool", "pool"}, {"worker", "index"}, {"cpu", "cpu"},
     {"busy", "busy_percent"}, {"blocked", "blocked_percent"}, {"idle", "idle_percent"},
-    {"asleep", "parked_percent"}, {"state", "state"}, {NULL, NULL}};
+    {"asleep", "parked_percent"}, {"not run", "lost_percent"}, {"state", "state"}, {NULL, NULL}};
 
 #define LATENCY_COLUMNS                                                                                      \
     {"probes", "count"}, {"mean ns", "mean_ns"}, {"p50", "p50_ns"}, {"p90", "p90_ns"}, {"p99", "p99_ns"},    \

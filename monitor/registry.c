@@ -296,6 +296,11 @@ static const struct metric metrics[] = {
         "TSC cycles spent waiting on a full inbox downstream."},
     {"weir_worker_parked_cycles_total", COUNTER, WORKER(parked_tsc),
         "TSC cycles asleep, until something came."},
+    {"weir_worker_lost_cycles_total", COUNTER, WORKER(lost_tsc),
+        "TSC cycles in which it did not run, though it would have: the kernel, an interrupt or the hypervisor had its CPU, "
+        "or a stage hung. In none of the above."},
+    {"weir_worker_gaps_total", COUNTER, WORKER(gaps), "Times that it lost more than 20 us."},
+    {"weir_worker_longest_gap_cycles", GAUGE, WORKER(longest_gap_tsc), "The longest of these, in TSC cycles."},
     {"weir_worker_parks_total", COUNTER, WORKER(parks), "Times that the worker went to sleep."},
     {"weir_worker_shards", GAUGE, WORKER(shards), "Shards that the worker owns; 0 in pools without shards."},
     {"weir_worker_stash_high_water", GAUGE, WORKER(stash_high_water),
@@ -313,6 +318,10 @@ static const struct metric metrics[] = {
     {"weir_stage_packets_in_total", COUNTER, STAGE(in), "Packets that entered the stage."},
     {"weir_stage_packets_out_total", COUNTER, STAGE(out),
         "Packets that left it alive, or reached their end in it."},
+    {"weir_stage_timed_packets_total", COUNTER, STAGE(timed),
+        "Packets of those batches, one in 64, that were timed on their way through the stage."},
+    {"weir_stage_timed_cycles_total", COUNTER, STAGE(timed_tsc),
+        "TSC cycles that the stage took for them: divided by the packets, what one costs."},
     {"weir_stage_dropped_total", COUNTER, OWN(STAGE_LABELS ", reason", read_stage_drops),
         "Packets that the stage dropped, by reason."},
 

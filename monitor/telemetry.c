@@ -120,23 +120,39 @@ static int metrics(const char *, const char *name, struct rte_tel_data *to)
     return one != NULL ? reply(one, to) : -ENOENT;
 }
 
-static int workers(const char *, const char *, struct rte_tel_data *to)
+/* A reply has 16 KiB: lists of parts are left out, there are other ways to them. */
+static json_t *without_lists(json_t *object)
 {
-    return reply(take(weir_workers_json), to);
-}
-
-/* Without the lists of parts: a reply has 16 KiB, and they are in the other two. */
-static json_t *whole(const struct weir_snapshot *s)
-{
-    json_t *all = weir_certificate_tree(s), *value;
+    json_t *value;
     const char *key;
     void *next;
-    json_object_foreach_safe(all, next, key, value)
+    json_object_foreach_safe(object, next, key, value)
     {
         if (json_is_array(value))
-            json_object_del(all, key);
+            json_object_del(object, key);
+    }
+    return object;
+}
+
+static json_t *each_worker(const struct weir_snapshot *s)
+{
+    json_t *all = weir_workers_json(s), *worker;
+    size_t i;
+    json_array_foreach(all, i, worker)
+    {
+        without_lists(worker);
     }
     return all;
+}
+
+static int workers(const char *, const char *, struct rte_tel_data *to)
+{
+    return reply(take(each_worker), to);
+}
+
+static json_t *whole(const struct weir_snapshot *s)
+{
+    return without_lists(weir_certificate_tree(s));
 }
 
 static int ledger(const char *, const char *, struct rte_tel_data *to)

@@ -624,6 +624,7 @@ static bool build_workers(struct weir_runtime *rt)
             w->command_ring = weir_ring_init(commands, WEIR_COMMANDS, sizeof(struct weir_command), 0);
             w->commands = &w->command_ring->consumer;
             weir_doorbell_init(&w->bell);
+            w->gap_tsc = tsc_of(rt, WEIR_GAP_US * 1000);
             w->until_probe = w->probe_every != 0 ? w->probe_every - 1 : UINT64_MAX;
             if (!new_times(&w->waits, rt, true, plan->node))
                 return false;
@@ -659,7 +660,8 @@ static bool allocate_stage(
     s->drops = allocate(reasons * sizeof *s->drops, node);
     s->counts = allocate(counters * sizeof *s->counts, node);
     s->class_counts = allocate(class_counters * rt->n_classes * sizeof *s->class_counts, node);
-    if (s->drops == NULL || s->counts == NULL || s->class_counts == NULL)
+    s->times = allocate(sizeof *s->times, node);
+    if (s->drops == NULL || s->counts == NULL || s->class_counts == NULL || s->times == NULL)
         return false;
     if (def->terminal && !new_times(&s->latency, rt, false, node))
         return false;

@@ -65,6 +65,7 @@ static void take_worker(const struct weir_runtime *rt, uint32_t i, struct weir_s
         .tapped = weir_counter_read(&w->tap.copied),
         .untapped = weir_counter_read(&w->tap.lost),
         .copied = weir_counter_read(&w->copied)};
+    weir_times_take_worker(rt, w, to);
 }
 
 static struct weir_named_count *take_drops(const struct weir_stage *s, uint32_t *n)
@@ -107,6 +108,7 @@ static bool take_stage(const struct weir_runtime *rt, const struct weir_worker *
         .position = position,
         .consumes = s->def->terminal && s->def->sends == WEIR_SENDS_NOTHING,
         .out = weir_counter_read(&s->out)};
+    weir_times_take_stage(rt, s, to);
     to->drops = take_drops(s, &to->n_drops);
     to->counts = take_counts(rt, s, &to->n_counts);
     /* After what left it, so that a running stage never shows more out than in. */

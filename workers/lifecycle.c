@@ -172,6 +172,7 @@ bool weir_runtime_tick(struct weir_runtime *rt, uint64_t now_tsc)
         watch(rt, i, now_tsc);
         all &= weir_worker_ended(rt->workers[i]);
     }
+    weir_times_tell(rt, now_tsc);
     weir_manager_tick(rt, now_tsc);
     if (all && rt->end_tsc == 0)
         rt->end_tsc = now_tsc;

@@ -356,7 +356,7 @@ static size_t stage_bytes(const struct weir_runtime *rt, const struct weir_pool 
 {
     const struct weir_stage_env env = {
         .shards = WEIR_SHARDS, .workers = pool->n_workers, .ports = rt->port_list, .n_ports = rt->n_ports};
-    size_t bytes = 2 * sizeof(struct weir_histogram);
+    size_t bytes = sizeof(struct weir_worker) + (2 + pool->n_stages) * sizeof(struct weir_histogram);
     for (uint32_t i = 0; i < pool->n_stages; i++) {
         const struct weir_pool_stage *s = &pool->stages[i];
         if (s->def->worker_size != NULL)

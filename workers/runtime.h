@@ -78,6 +78,7 @@ struct weir_worker_watch { /* lifecycle.c */
     bool suspected;        /* and since then this much of its CPU's time had gone into it: */
     uint64_t cpu_ns;
     bool stuck, off_cpu;
+    uint64_t gaps, lost_tsc; /* of those the log has told; times.c */
 };
 
 struct weir_runtime {
@@ -93,6 +94,7 @@ struct weir_runtime {
     uint32_t ports_epoch;               /* of that */
     uint32_t *ports_told;               /* by worker: epoch */
     uint64_t next_watch_tsc;
+    uint64_t tell_tsc;          /* when the log may tell of lost time again */
     struct weir_class *classes; /* by class_id; [0] is `other` */
     uint32_t n_classes;
     struct weir_pool *pools;

@@ -50,6 +50,27 @@ struct weir_snapshot_worker;
 /* The state's name, `stuck` or `descheduled`. */
 const char *weir_worker_shows(const struct weir_snapshot_worker *);
 
+/* How long it took, or how many there were, of many. A value is within 1.6 % of the true one; max is exact. */
+#define WEIR_QUANTILES 5
+#define WEIR_BOUNDS 19
+extern const struct weir_quantile {
+    double part;
+    const char *name;
+} weir_quantiles[WEIR_QUANTILES];
+extern const uint64_t weir_bounds_ns[WEIR_BOUNDS];
+
+struct weir_distribution { /* in ns, or in what is counted */
+    uint64_t count, max_ns;
+    double sum_ns;
+    uint64_t quantiles_ns[WEIR_QUANTILES];
+    uint64_t until[WEIR_BOUNDS]; /* how many took at most so long */
+};
+
+#define WEIR_GAPS 8
+struct weir_gap {              /* the worker did not run */
+    uint64_t lost_ns, unix_ns; /* how long, and when that ended, since 1970 */
+};
+
 struct weir_snapshot_worker {
     const char *pool;
     uint32_t index; /* within the pool */
@@ -69,6 +90,14 @@ struct weir_snapshot_worker {
     uint64_t copied;           /* packets that a `tee` made */
     uint64_t tapped;           /* packets copied for captures; they are in no book */
     uint64_t untapped;         /* packets not copied, because the reader of the capture is slow */
+    uint64_t
+        lost_tsc; /* in steps that took longer than they can have worked: it did not run; in none of the above */
+    uint64_t gaps; /* times that */
+    uint64_t longest_gap_tsc;
+    struct weir_gap recent[WEIR_GAPS]; /* the newest first */
+    uint32_t n_recent;
+    struct weir_distribution batches,
+        inbox; /* packets of a receive, and those in the rings then: one batch in 64 */
 };
 
 struct weir_snapshot_stage {
@@ -80,7 +109,9 @@ struct weir_snapshot_stage {
     uint32_t n_drops;
     struct weir_named_count *counts;
     uint32_t n_counts;
-    bool consumes; /* `out` ended here */
+    bool consumes;             /* `out` ended here */
+    uint64_t timed, timed_tsc; /* packets of one batch in 64, and the cycles that the stage took for them */
+    struct weir_distribution times; /* of these batches */
 };
 
 struct weir_snapshot_ring { /* one cell of the matrix between two pools */
@@ -91,22 +122,6 @@ struct weir_snapshot_ring { /* one cell of the matrix between two pools */
     uint64_t refused;    /* dropped{inbox_full}, on-full: drop */
     uint32_t high_water; /* deepest seen by the producer */
     bool copies;         /* of a `tee`: fed by the worker's `copied`, not by what leaves its stages */
-};
-
-/* How long it took, of many. A value is within 1.6 % of the true one; max is exact. */
-#define WEIR_QUANTILES 5
-#define WEIR_BOUNDS 19
-extern const struct weir_quantile {
-    double part;
-    const char *name;
-} weir_quantiles[WEIR_QUANTILES];
-extern const uint64_t weir_bounds_ns[WEIR_BOUNDS];
-
-struct weir_distribution {
-    uint64_t count, max_ns;
-    double sum_ns;
-    uint64_t quantiles_ns[WEIR_QUANTILES];
-    uint64_t until[WEIR_BOUNDS]; /* how many took at most so long */
 };
 
 struct weir_snapshot_latency { /* of the probes */

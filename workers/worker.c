@@ -8,7 +8,6 @@
 
 #include "workers/plant.h"
 #include "workers/simulate.h"
-#include "workers/times.h"
 
 /* ---- the step: serve, flush, receive, process, dispatch ---- */
 
@@ -129,17 +128,37 @@ static uint32_t receive_slow(struct weir_worker *w)
     return room ? receive(w) : weir_handover_receive(w);
 }
 
-static inline void process(struct weir_worker *w)
+static inline void process_stage(struct weir_worker *w, struct weir_stage *s)
 {
     struct weir_batch *batch = &w->batch;
-    for (uint32_t i = 0; i < w->n_stages && batch->n != 0; i++) {
-        struct weir_stage *s = &w->stages[i];
-        weir_counter_add(&s->in, batch->n);
-        s->def->process(s, batch);
-        if (!s->def->terminal) /* a terminal stage counts what it really sent or consumed */
-            weir_counter_add(&s->out, batch->n);
-        hold(w, batch->n);
+    weir_counter_add(&s->in, batch->n);
+    s->def->process(s, batch);
+    if (!s->def->terminal) /* a terminal stage counts what it really sent or consumed */
+        weir_counter_add(&s->out, batch->n);
+    hold(w, batch->n);
+}
+
+static inline void process(struct weir_worker *w)
+{
+    for (uint32_t i = 0; i < w->n_stages && w->batch.n != 0; i++)
+        process_stage(w, &w->stages[i]);
+}
+
+/* The same, of one batch in so many. */
+static void process_timed_slow(struct weir_worker *w)
+{
+    weir_times_batch(w);
+    const uint64_t begin = rte_rdtsc();
+    const uint32_t received = w->batch.n;
+    uint64_t then = begin;
+    for (uint32_t i = 0; i < w->n_stages && w->batch.n != 0; i++) {
+        uint32_t n = w->batch.n;
+        process_stage(w, &w->stages[i]);
+        uint64_t now = rte_rdtsc();
+        weir_times_stage(w, &w->stages[i], n, now - then);
+        then = now;
     }
+    weir_times_learn(w, received, then - begin);
 }
 
 static void tick(struct weir_worker *w, uint64_t now_tsc)
@@ -263,7 +282,10 @@ enum weir_step weir_worker_step(struct weir_worker *w, uint64_t now_tsc)
         weir_probe_received(&w->batch, w->waits);
     if (__builtin_expect(w->tap.view != NULL, 0))
         weir_view_packets(w->tap.view, w->batch.desc, w->batch.n, NULL, NULL);
-    process(w);
+    if (__builtin_expect(w->until_timed-- == 0, 0))
+        process_timed_slow(w);
+    else
+        process(w);
     weir_plant(w, &w->batch);
     if (__builtin_expect(w->waits != NULL, 0))
         weir_times_hand(w);
@@ -434,7 +456,10 @@ int weir_worker_run(void *worker)
         uint64_t after = rte_rdtsc();
         if (what == WEIR_STEP_BUSY)
             busy_until = after;
-        weir_counter_add(&w->cycles[what], after - now);
+        uint64_t took = after - now;
+        if (__builtin_expect(took > w->gap_tsc, 0))
+            took -= weir_times_gap(w, what, took, after);
+        weir_counter_add(&w->cycles[what], took);
         now = after;
     }
     weir_unseen_release(w); /* to whoever waits for this lcore; EAL does the hand-over */

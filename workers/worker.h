@@ -19,6 +19,7 @@
 #include "workers/handover.h"
 #include "workers/route.h"
 #include "workers/snapshot.h"
+#include "workers/times.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -94,7 +95,15 @@ struct weir_edge {
     struct weir_route *route;
 };
 
-enum weir_step { WEIR_STEP_IDLE, WEIR_STEP_BUSY, WEIR_STEP_BLOCKED, WEIR_STEP_PARKED, WEIR_STEPS };
+/* LOST: no step, but what one took beyond what it can have done; the worker did not run. */
+enum weir_step {
+    WEIR_STEP_IDLE,
+    WEIR_STEP_BUSY,
+    WEIR_STEP_BLOCKED,
+    WEIR_STEP_PARKED,
+    WEIR_STEP_LOST,
+    WEIR_STEPS
+};
 
 struct weir_worker {
     /* Laid out by build.c before the worker runs, then read only. */
@@ -106,6 +115,7 @@ struct weir_worker {
     struct weir_edge out, tee;    /* to the pool that this one feeds, and to the one that gets copies */
     bool yields;                  /* shares its CPU with another worker */
     uint64_t park_after_tsc;      /* sleep after so long without a packet; 0 = never */
+    uint64_t gap_tsc;             /* a step that takes longer is looked at */
     uint32_t probe_every;         /* packets from ports; 0 = no probes */
     struct weir_histogram *waits; /* of probes in the inbox; NULL = they are timed at their end only */
     uint32_t pool, index, lcore, cpu;
@@ -116,6 +126,8 @@ struct weir_worker {
     /* The worker's own. */
     uint32_t next_input;
     uint64_t until_probe;   /* packets from ports that come before the next */
+    uint64_t usual_tsc;     /* what a packet costs, the median of the timed batches */
+    uint32_t until_timed;   /* batches that come before the next whose stages are timed */
     uint32_t n_remaindered; /* packets in all remainders */
     bool draining, discarding, quitting;
     bool behind;           /* a stage has more to do: no sleep */
@@ -139,6 +151,7 @@ struct weir_worker {
     struct weir_counter held;               /* packets in hand and in remainders, now */
     struct weir_counter discarded;          /* dropped{drain_deadline} */
     struct weir_counter copied;             /* packets made by a `tee` */
+    struct weir_times times;
 } WEIR_CACHE_ALIGNED;
 
 /* One turn of the loop. The caller charges the time to cycles[result].

@@ -60,6 +60,13 @@ TEST(Metrics, NamesEveryPart)
             "weir_workers{pool=\"work\",state=\"running\"} 0",
             "weir_worker_busy_cycles_total{pool=\"work\",worker=\"1\",cpu=\"2\"} 15000000000",
             "weir_worker_stuck{pool=\"out\",worker=\"0\",cpu=\"3\"} 0",
+            "weir_worker_gaps_total{pool=\"out\",worker=\"0\",cpu=\"3\"} 9",
+            "weir_stage_timed_packets_total{pool=\"out\",stage=\"sink\",position=\"0\",worker=\"0\"} 640",
+            "weir_stage_timed_cycles_total{pool=\"out\",stage=\"sink\",position=\"0\",worker=\"0\"} 19200",
+            "weir_latency_seconds_bucket{pool=\"out\",le=\"0.0001\"} 81230",
+            "weir_latency_seconds_bucket{pool=\"out\",le=\"+Inf\"} 81230",
+            "weir_latency_seconds_sum{pool=\"out\"} 8.000000",
+            "weir_inbox_wait_seconds_count{pool=\"work\"} 81231",
             "weir_stage_packets_in_total{pool=\"work\",stage=\"meter\",position=\"0\",worker=\"1\"} 41230001",
             "weir_stage_dropped_total{pool=\"ingress\",stage=\"admit\",position=\"1\",worker=\"0\",reason="
             "\"rate\"} "

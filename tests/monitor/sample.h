@@ -44,15 +44,18 @@ struct Sample : weir_snapshot {
             worker[i].lcore = i + 1;
             worker[i].cpu = i;
             worker[i].state = WEIR_WORKER_ENDED;
+            worker[i].gaps = 3 * i;
             worker[i].busy_tsc = 10000000000 * (i + 1) / 2;
             worker[i].idle_tsc = 40000000000 - worker[i].busy_tsc;
         }
         workers = worker, n_workers = 4;
-        stage[0] = {"ingress", "validate", 0, 0, 81234567, 81234561, &invalid, 1, nullptr, 0, false};
-        stage[1] = {"ingress", "admit", 0, 1, 81234561, 81230001, &rate, 1, nullptr, 0, false};
-        stage[2] = {"work", "meter", 0, 0, 40000000, 40000000, nullptr, 0, meter[0], 2, false};
-        stage[3] = {"work", "meter", 1, 0, 41230001, 41230001, nullptr, 0, meter[1], 2, false};
-        stage[4] = {"out", "sink", 0, 0, 81230001, 81230001, nullptr, 0, &sink, 1, true};
+        stage[0] = {
+            "ingress", "validate", 0, 0, 81234567, 81234561, &invalid, 1, nullptr, 0, false, 0, 0, {}};
+        stage[1] = {"ingress", "admit", 0, 1, 81234561, 81230001, &rate, 1, nullptr, 0, false, 0, 0, {}};
+        stage[2] = {"work", "meter", 0, 0, 40000000, 40000000, nullptr, 0, meter[0], 2, false, 0, 0, {}};
+        stage[3] = {"work", "meter", 1, 0, 41230001, 41230001, nullptr, 0, meter[1], 2, false, 0, 0, {}};
+        stage[4] = {"out", "sink", 0, 0, 81230001, 81230001, nullptr, 0, &sink, 1, true, 640, 19200,
+            {20, 700, 7000, {300, 400, 600, 700, 700}, {}}};
         stages = stage, n_stages = 5;
         ring[0] = {"ingress", "work", 0, 0, 0, 1024, 40000000, 0, 300, false};
         ring[1] = {"ingress", "work", 0, 1, 0, 1024, 41230001, 0, 1024, false};
