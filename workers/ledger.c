@@ -209,7 +209,8 @@ static char *first_violation(const struct weir_runtime *rt, bool missing)
     const struct weir_sink_violation *worst = NULL;
     for (uint32_t i = 0; i < rt->n_workers; i++) {
         const struct weir_worker *w = rt->workers[i];
-        const struct weir_sink_violations *all = weir_sink_violations(&w->stages[w->n_stages - 1]);
+        const struct weir_sink_violations *all =
+            w->n_stages != 0 ? weir_sink_violations(&w->stages[w->n_stages - 1]) : NULL;
         if (all == NULL)
             continue;
         if (worst == NULL && missing && weir_word_read(&all->gap.seen))

@@ -169,7 +169,10 @@ static void take_pool(
     struct weir_histogram all = {0};
     for (uint32_t i = 0; i < pool->n_workers; i++) {
         const struct weir_worker *w = rt->workers[pool->first_worker + i];
-        const struct weir_histogram *h = hop ? w->waits : w->stages[w->n_stages - 1].latency;
+        /* One whose last stage went to an egress may have none. */
+        const struct weir_histogram *h = hop                ? w->waits
+                                         : w->n_stages != 0 ? w->stages[w->n_stages - 1].latency
+                                                            : NULL;
         if (h != NULL)
             weir_histogram_add(&all, h);
     }
