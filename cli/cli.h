@@ -49,11 +49,12 @@ void weir_write_completion(const struct weir_verb *, FILE *);
 void weir_write_schema(const struct weir_vocabulary *, FILE *);
 
 /* One file a verb. */
+int weir_verb_bench(int argc, char **argv);
 int weir_verb_check(int argc, char **argv);
 int weir_verb_ctl(int argc, char **argv);
 int weir_verb_flows(int argc, char **argv);
 int weir_verb_plan(int argc, char **argv);
 int weir_verb_run(int argc, char **argv);
 int weir_verb_simulate(int argc, char **argv);
-extern const struct weir_option weir_check_options[], weir_ctl_options[], weir_flows_options[],
-    weir_run_options[], weir_plan_options[], weir_simulate_options[];
+extern const struct weir_option weir_bench_options[], weir_check_options[], weir_ctl_options[],
+    weir_flows_options[], weir_run_options[], weir_plan_options[], weir_simulate_options[];

@@ -24,6 +24,8 @@ static const struct weir_verb verbs[] = {
     {"plan", weir_verb_plan, "show which worker would run where, and why", weir_plan_options, "FILE"},
     {"simulate", weir_verb_simulate, "run a pipeline on simulated cores, and hold it against what must be",
         weir_simulate_options, "FILE"},
+    {"bench", weir_verb_bench, "find the highest rate without loss, and latency below it", weir_bench_options,
+        "FILE"},
     {"ctl", weir_verb_ctl, "ask a running weir, or have it rearrange its workers", weir_ctl_options,
         "workers ledger config ready resize move shuffle capture drain"},
     {"flows", weir_verb_flows, "count packets, bytes and flows of capture files", weir_flows_options, "FILE"},
