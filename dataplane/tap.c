@@ -23,13 +23,14 @@ static void copy(struct weir_view *v, const struct weir_desc *d, const char *sta
     const uint8_t *frame = rte_pktmbuf_read(m, 0, sees, v->flat);
     if (v->filter != NULL && bpf_filter(v->filter->bf_insns, frame, d->length, sees) == 0)
         return;
-    struct weir_tapped *to = weir_ring_reserve(&v->ring->producer, 1, &granted);
     uint32_t port = m->port < WEIR_PORTS_MAX ? m->port : 0;
-    if (granted == 0) {
+    if (weir_ring_room(&v->ring->producer, 1) == 0) {
         weir_counter_add(&v->lost[port], 1);
         weir_counter_add(&v->tap->lost, 1);
         return;
     }
+    /* Nothing is reserved: that would fetch all lines of a slot, and most frames need few of them. */
+    struct weir_tapped *to = weir_ring_reserve(&v->ring->producer, 0, &granted);
     *to = (struct weir_tapped){.tsc = rte_rdtsc(),
         .reason = reason,
         .stage = stage,
