@@ -53,6 +53,7 @@ int weir_verb_bench(int argc, char **argv);
 int weir_verb_check(int argc, char **argv);
 int weir_verb_ctl(int argc, char **argv);
 int weir_verb_flows(int argc, char **argv);
+int weir_verb_generate(int argc, char **argv);
 int weir_verb_plan(int argc, char **argv);
 int weir_verb_run(int argc, char **argv);
 int weir_verb_simulate(int argc, char **argv);

@@ -20,6 +20,8 @@ static int document(int argc, char **argv);
 static const struct weir_verb verbs[] = {
     {"run", weir_verb_run, "run a pipeline until a signal, stop-after or the end of its input",
         weir_run_options, "FILE"},
+    {"generate", weir_verb_generate, "make the traffic of a generator, and say what was offered and achieved",
+        weir_run_options, "FILE"},
     {"check", weir_verb_check, "find every mistake of configuration files", weir_check_options, "FILE"},
     {"plan", weir_verb_plan, "show which worker would run where, and why", weir_plan_options, "FILE"},
     {"simulate", weir_verb_simulate, "run a pipeline on simulated cores, and hold it against what must be",

@@ -38,7 +38,7 @@
 /* ---- options ---- */
 
 struct options {
-    const char *sets[WEIR_ARGUMENTS_MAX + 1];
+    const char *sets[WEIR_ARGUMENTS_MAX + 2]; /* and the one of generate */
     const char *eal[WEIR_ARGUMENTS_MAX + 1];
     const char *progress;
     bool json;
@@ -55,6 +55,8 @@ const struct weir_option weir_run_options[] = {
     {.name = NULL},
 };
 static const char usage[] = "usage: weir run [OPTION]… FILE        (FILE `-` reads standard input)\n";
+static const char generate_usage[] = "usage: weir generate [OPTION]… FILE   (one port is a generator, "
+                                     "another gets what it makes; no pools needed)\n";
 static const char notes[] = "SIGTERM, SIGINT or SIGHUP drains; a second one drops what is still held. The "
                             "certificate goes to standard\n"
                             "output, everything else to standard error.\n"
@@ -367,21 +369,9 @@ static int open_signals(void)
     return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int weir_verb_run(int argc, char **argv)
+static int run_file(const char *file, const struct options *o, int progress_ms)
 {
-    struct options o = {.json = false};
-    int progress_ms = isatty(STDERR_FILENO) ? 1000 : 5000;
-    int code = weir_read_options(argc, argv, usage, weir_run_options, notes, &o);
-    if (code >= 0)
-        return code;
-    if (o.progress != NULL && !parse_seconds(o.progress, &progress_ms)) {
-        fprintf(stderr, "weir run: --progress takes 0 or seconds from 0.1 up, not `%s`\n", o.progress);
-        return weir_wrong_usage(argv[0], NULL);
-    }
-    if (optind + 1 != argc)
-        return weir_wrong_usage(
-            argv[0], optind == argc ? "which configuration? give one FILE" : "one FILE, not more");
-    struct weir_config *config = weir_config_load(argv[optind], o.sets, weir_vocabulary(), stderr);
+    struct weir_config *config = weir_config_load(file, o->sets, weir_vocabulary(), stderr);
     if (config == NULL)
         return WEIR_FAILED_CONFIG;
     weir_log_set_level(config->log);
@@ -395,11 +385,47 @@ int weir_verb_run(int argc, char **argv)
 
     enum weir_failure failed;
     struct weir_runtime *rt = weir_runtime_new(config, NULL, &failed);
-    code = (int)failed;
+    int code = (int)failed;
     if (failed == WEIR_FINE)
-        code = run_pipeline(rt, &o, progress_ms, signals);
+        code = run_pipeline(rt, o, progress_ms, signals);
     weir_runtime_free(rt);
     weir_config_free(config);
     close(signals);
     return code;
+}
+
+static int run_or_generate(int argc, char **argv, bool generate)
+{
+    struct options o = {.json = false};
+    int progress_ms = isatty(STDERR_FILENO) ? 1000 : 5000;
+    int code = weir_read_options(argc, argv, generate ? generate_usage : usage, weir_run_options, notes, &o);
+    if (code >= 0)
+        return code;
+    if (o.progress != NULL && !parse_seconds(o.progress, &progress_ms)) {
+        fprintf(
+            stderr, "weir %s: --progress takes 0 or seconds from 0.1 up, not `%s`\n", argv[0], o.progress);
+        return weir_wrong_usage(argv[0], NULL);
+    }
+    if (optind + 1 != argc)
+        return weir_wrong_usage(
+            argv[0], optind == argc ? "which configuration? give one FILE" : "one FILE, not more");
+    bool twice = strcmp(argv[optind], "-") != 0; /* it is read for what it lacks, and then as it is */
+    char *pool = generate && twice ? weir_config_compose(argv[optind], o.sets) : NULL;
+    const char **last = o.sets;
+    while (*last != NULL)
+        last++;
+    *last = pool;
+    code = run_file(argv[optind], &o, progress_ms);
+    free(pool);
+    return code;
+}
+
+int weir_verb_run(int argc, char **argv)
+{
+    return run_or_generate(argc, argv, false);
+}
+
+int weir_verb_generate(int argc, char **argv)
+{
+    return run_or_generate(argc, argv, true);
 }

@@ -51,6 +51,8 @@ static json_t *names(void)
         "{s:s,s:{s:s},s:i,s:b}", "type", "array", "items", "type", "string", "minItems", 1, "uniqueItems", 1);
 }
 
+static json_t *map(const struct weir_key_row *);
+
 static json_t *value(const struct weir_key_row *row)
 {
     switch (row->type) {
@@ -60,16 +62,22 @@ static json_t *value(const struct weir_key_row *row)
     case WEIR_TYPE_DURATION:
         return quantity(row->type, true, "");
     case WEIR_TYPE_RATE:
-        return any_of(quantity(row->type, true, ""), json_pack("{s:s}", "const", "max"));
+        return any_of(quantity(row->type, true, ""), text(row->words != NULL ? "^(max|[0-9.]+%)$" : "^max$"));
+    case WEIR_TYPE_WORD:
+        return words(row->words);
     case WEIR_TYPE_RATIO:
         return any_of(json_pack("{s:s,s:f,s:f}", "type", "number", "minimum", (double)row->min / 1000,
                           "maximum", (double)row->max / 1000),
             text("^[0-9]+(\\.[0-9]+)?$"));
-    case WEIR_TYPE_WORD:
-        return words(row->words);
-    case WEIR_TYPE_SIZE:
-        return json_pack("{s:[o,o,o]}", "anyOf", integer(row),
-            text("^[0-9.]+(k|M|G|KiB|MiB|GiB)?(-[0-9.]+(k|M|G|KiB|MiB|GiB)?)?$"), words(row->words));
+    case WEIR_TYPE_WEIGHTS:
+        return json_pack("{s:[o,o,o,{s:s,s:i,s:i,s:{s:s,s:i}}]}", "anyOf", integer(row),
+            text("^[0-9.]+(k|M|G|KiB|MiB|GiB)?(-[0-9.]+(k|M|G|KiB|MiB|GiB)?)?$"), words(row->words), "type",
+            "object", "minProperties", 1, "maxProperties", WEIR_WEIGHTS_LIMIT, "additionalProperties", "type",
+            "integer", "minimum", 0);
+    case WEIR_TYPE_MAPS:
+        return any_of(
+            map(row->nested), json_pack("{s:s,s:o,s:i,s:I}", "type", "array", "items", map(row->nested),
+                                  "minItems", 1, "maxItems", (json_int_t)row->max));
     case WEIR_TYPE_WORKERS:
         return any_of(integer(row), text("^[0-9]+(-[0-9]+)?$"));
     case WEIR_TYPE_CPUS:

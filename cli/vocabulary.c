@@ -20,8 +20,6 @@ static const struct later {
     {NULL, NULL, NULL},
 };
 static const struct later later_ports[] = {
-    {"generator", "skew", "Zipf exponent of the flows"},
-    {"generator", "spike", "a burst of load"},
     {NULL, NULL, NULL},
 };
 static const char not_yet[] = "comes in a later version of weir";
@@ -34,7 +32,8 @@ static const enum weir_key_type types[] = {
     [WEIR_PARAM_RATIO] = WEIR_TYPE_RATIO,
     [WEIR_PARAM_WORD] = WEIR_TYPE_WORD,
     [WEIR_PARAM_STRING] = WEIR_TYPE_STRING,
-    [WEIR_PARAM_SIZE] = WEIR_TYPE_SIZE,
+    [WEIR_PARAM_WEIGHTS] = WEIR_TYPE_WEIGHTS,
+    [WEIR_PARAM_MAPS] = WEIR_TYPE_MAPS,
     [WEIR_PARAM_POOL] = WEIR_TYPE_POOL,
     [WEIR_PARAM_PORT_MAP] = WEIR_TYPE_PORT_MAP,
     [WEIR_PARAM_CLASSES] = WEIR_TYPE_CLASSES,
@@ -66,10 +65,13 @@ static const struct weir_key_row *rows(
             .max = params[i].max,
             .words = params[i].words,
             .optional = params[i].type == WEIR_PARAM_CLASSES || params[i].type == WEIR_PARAM_EXPORT ||
+                        params[i].type == WEIR_PARAM_MAPS || params[i].inherits ||
                         params[i].only_with[0] != NULL,
             .needs_order = params[i].needs_order,
             .by_class = params[i].by_class,
             .only_with = {params[i].only_with[0], params[i].only_with[1]},
+            .never_with = {params[i].never_with[0], params[i].never_with[1]},
+            .nested = params[i].nested != NULL ? rows("", params[i].nested, later) : NULL,
             .reload = params[i].reload,
             .help = params[i].help};
     for (const struct later *l = later; l->table != NULL; l++)

@@ -324,7 +324,8 @@ static void check_links(const struct weir_draft *d)
     for (uint32_t p = 0; p < d->config->n_ports; p++) {
         const struct weir_config_port *leader = ports[p].follows < 0 ? NULL : &ports[ports[p].follows];
         for (size_t k = WEIR_PORT_MTU; k < WEIR_PORT_KEYS && ports[p].kind != NULL; k++)
-            if (!ports[p].kind->has_link && ports[p].keys[k].set)
+            if (!ports[p].kind->has_link && !(k == WEIR_PORT_QUEUES && ports[p].kind->rss) &&
+                ports[p].keys[k].set)
                 weir_complain(d->complaints, ports[p].keys[k].place,
                     "a `%s` has no %s; remove `%s` from port `%s`", ports[p].kind->name,
                     k == WEIR_PORT_MTU ? "MTU" : "queues", weir_port_rows[k].key, ports[p].name);

@@ -21,10 +21,12 @@ enum weir_key_type {
     WEIR_TYPE_COUNT,    /* number */
     WEIR_TYPE_BYTES,    /* number, bytes */
     WEIR_TYPE_DURATION, /* number, nanoseconds */
-    WEIR_TYPE_RATE,     /* number per second; in_packets tells packets from layer-2 bytes; `max` = 0 */
-    WEIR_TYPE_RATIO,    /* number, thousandths */
-    WEIR_TYPE_WORD,     /* number = index into words */
-    WEIR_TYPE_SIZE,     /* number = low, high; or a word: low = high = 0, word = index */
+    WEIR_TYPE_RATE,  /* number per second; in_packets tells packets from layer-2 bytes; `max` = 0. With words
+                           also %: of_line, number in thousandths of a percent */
+    WEIR_TYPE_WORD,  /* number = index into words */
+    WEIR_TYPE_RATIO, /* number, thousandths */
+    WEIR_TYPE_WEIGHTS, /* what is drawn: number = low, high, or a word: low = high = 0, word = index; or a map of
+                           those to their weights: members */
     WEIR_TYPE_STRING,   /* text */
     WEIR_TYPE_WORKERS,  /* N or A-B: number = low, high */
     WEIR_TYPE_CPUS,     /* CPU list `0-3,8,!2` or `auto`: text */
@@ -33,6 +35,7 @@ enum weir_key_type {
     WEIR_TYPE_CLASSES,  /* list of classes: classes */
     WEIR_TYPE_LIST,     /* list of names */
     WEIR_TYPE_MAP,      /* a map with its own keys */
+    WEIR_TYPE_MAPS,     /* up to `max` maps with the keys of `nested`, in a list; one also without: members */
     WEIR_TYPE_POOL,     /* the whole value of a stage is the name of a pool; table key "*" */
     WEIR_TYPE_PORT_MAP, /* whole map is `port: port`; table key "*" */
 };
@@ -40,14 +43,16 @@ enum weir_key_type {
 struct weir_key_row {
     const char *key;
     enum weir_key_type type;
-    const char *unset;        /* default as written in a file; NULL = required unless `optional` */
-    bool optional;            /* may be absent without a default */
-    uint64_t min, max;        /* 0,0 = no bound */
-    const char *const *words; /* NULL-terminated */
-    const char *needs_order;  /* stages only: the word with which it needs the packets of a flow in order */
-    const char *by_class;     /* stages only: the word with which it keeps state of each class */
-    const char *only_with[2]; /* key and word beside which this key means something */
-    bool reload;              /* else restart */
+    const char *unset;         /* default as written in a file; NULL = required unless `optional` */
+    bool optional;             /* may be absent without a default */
+    uint64_t min, max;         /* 0,0 = no bound */
+    const char *const *words;  /* NULL-terminated */
+    const char *needs_order;   /* stages only: the word with which it needs the packets of a flow in order */
+    const char *by_class;      /* stages only: the word with which it keeps state of each class */
+    const char *only_with[2];  /* key and word beside which this key means something */
+    const char *never_with[2]; /* key and word beside which it means nothing */
+    const struct weir_key_row *nested; /* MAPS */
+    bool reload;                       /* else restart */
     const char *help;
     const char *not_yet; /* known to the grammar, not to this version: text of the error; NULL = works */
 };
@@ -88,16 +93,19 @@ struct weir_port_pair {
 };
 
 struct weir_value {
-    uint64_t number; /* COUNT BYTES DURATION RATE RATIO WORD, low of SIZE and WORKERS, index of POOL */
-    uint64_t high;   /* SIZE, WORKERS */
-    uint64_t word;   /* SIZE given as a word */
-    bool in_packets; /* RATE */
-    bool set;        /* false = optional and absent */
-    char *text;      /* STRING CPUS LISTEN; and the text as written of the rest */
+    uint64_t number; /* COUNT BYTES DURATION RATE RATIO WORD, low of WEIGHTS and WORKERS, index of POOL */
+    uint64_t high;   /* WEIGHTS, WORKERS */
+    uint64_t word;   /* WEIGHTS given as a word */
+    uint64_t weight; /* of a member of WEIGHTS */
+    bool in_packets, of_line;     /* RATE */
+    bool set;                     /* false = optional and absent */
+    char *text;                   /* STRING CPUS LISTEN; and the text as written of the rest */
     struct weir_port_pair *pairs; /* PORT_MAP */
     uint32_t n_pairs;
     uint32_t *classes; /* CLASSES: 0 = `other`, n = the n-th of the configuration */
     uint32_t n_classes;
+    struct weir_value *members; /* WEIGHTS: of each the text is that of the key. MAPS: `nested` values each */
+    uint32_t n_members;         /* weights, or maps */
     struct weir_place place;
 };
 
@@ -191,6 +199,10 @@ struct weir_config *weir_config_load(
 struct weir_config *weir_config_load_text(const char *file, const void *text, size_t length,
     const char *const *sets, const struct weir_vocabulary *, FILE *errors);
 void weir_config_free(struct weir_config *);
+
+/* Of a file without pools, with one generator and at most one port more: the override that makes it whole, with a pool which
+ * sends to that port, or else to nobody; to be freed. NULL: it is another file. */
+char *weir_config_compose(const char *file, const char *const *sets);
 
 /* The whole configuration as a file would say it, defaults included, and behind each value where it comes from:
  * `FILE:LINE:COLUMN`, `--set …` or `default`. What is printed loads to the same configuration. */

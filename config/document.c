@@ -16,7 +16,7 @@ static const struct {
     [WEIR_TYPE_RATE] = {"rate", true},
     [WEIR_TYPE_RATIO] = {"ratio", false},
     [WEIR_TYPE_WORD] = {"word", false},
-    [WEIR_TYPE_SIZE] = {"size", false},
+    [WEIR_TYPE_WEIGHTS] = {"weights", false},
     [WEIR_TYPE_STRING] = {"text", false},
     [WEIR_TYPE_EXPORT] = {"export", false},
     [WEIR_TYPE_WORKERS] = {"count", false},
@@ -25,6 +25,7 @@ static const struct {
     [WEIR_TYPE_CLASSES] = {"list", false},
     [WEIR_TYPE_LIST] = {"list", false},
     [WEIR_TYPE_MAP] = {"map", false},
+    [WEIR_TYPE_MAPS] = {"maps", false},
     [WEIR_TYPE_POOL] = {"pool", false},
     [WEIR_TYPE_PORT_MAP] = {"map", false},
 };
@@ -50,10 +51,7 @@ static void write_row(const struct weir_key_row *row, FILE *to)
         strcmp(row->key, "*") != 0    ? row->key
         : row->type == WEIR_TYPE_POOL ? "POOL"
                                       : "PORT",
-        types[row->type].name,
-        types[row->type].number       ? weir_quantity_units(row->type)
-        : row->type == WEIR_TYPE_SIZE ? "bytes"
-                                      : "");
+        types[row->type].name, types[row->type].number ? weir_quantity_units(row->type) : "");
     write_default(row, to);
     fputs(" | ", to);
     weir_row_write_allowed(row, to);
@@ -62,7 +60,7 @@ static void write_row(const struct weir_key_row *row, FILE *to)
     fputs(" |\n", to);
 }
 
-static void write_rows(const struct weir_key_row *rows, FILE *to)
+static void write_rows(const struct weir_key_row *rows, bool nested, FILE *to)
 {
     bool any = false, first = true;
     for (const struct weir_key_row *r = rows; r != NULL && r->key != NULL; r++) {
@@ -82,6 +80,12 @@ static void write_rows(const struct weir_key_row *rows, FILE *to)
         first = false;
     }
     fputs(first ? "" : ".\n", to);
+    for (const struct weir_key_row *r = rows; nested && r != NULL && r->key != NULL; r++) {
+        if (r->nested == NULL)
+            continue;
+        fprintf(to, "\n#### `%s`\n", r->key);
+        write_rows(r->nested, false, to);
+    }
 }
 
 static void write_properties(const struct weir_key_table *t, FILE *to)
@@ -117,7 +121,7 @@ static void write_tables(const char *what, const struct weir_key_table *tables, 
             continue;
         fprintf(to, "\n### %s `%s`\n\n%s\n", what, t->name, t->help != NULL ? t->help : "");
         write_properties(t, to);
-        write_rows(t->rows, to);
+        write_rows(t->rows, true, to);
     }
     for (const struct weir_key_table *t = tables; t->name != NULL; t++) {
         if (t->not_yet == NULL)
@@ -134,22 +138,22 @@ void weir_config_document(const struct weir_vocabulary *vocabulary, FILE *to)
         WEIR_TRANSMITTERS_LIMIT, weir_quantity_units(WEIR_TYPE_COUNT), weir_quantity_units(WEIR_TYPE_BYTES),
         weir_quantity_units(WEIR_TYPE_DURATION), weir_quantity_units(WEIR_TYPE_RATE));
     fputs("\n## Top level\n", to);
-    write_rows(weir_top_rows, to);
+    write_rows(weir_top_rows, true, to);
     fputs("\n## Ports\n\n`ports: {NAME: {KIND: …}}`, with exactly one kind.\n", to);
-    write_rows(weir_port_rows, to);
+    write_rows(weir_port_rows, true, to);
     write_tables("Port kind", vocabulary->port_kinds, to);
     fprintf(to,
         "\n## Classes\n\n`classes: [{NAME: {match: …}}, …]`; the first that matches is the class of a "
         "packet, and what none matches is\n`other`. A stage `classify` finds the class. Up to %d classes.\n",
         WEIR_CLASSES_LIMIT);
-    write_rows(weir_class_rows, to);
+    write_rows(weir_class_rows, true, to);
     fputs(WEIR_CLASSES, to);
     fputs("\n## Pools\n\n`pools: {NAME: {from: […], stages: […], …}}`.\n", to);
-    write_rows(weir_pool_rows, to);
+    write_rows(weir_pool_rows, true, to);
     fputs("\nIn a later version: `on-full: shed`, `shard-by: tenant`.\n", to);
     fputs(
         "\n## Exports\n\n`exports: {NAME: {file: …}}`; a stage `meter` with `records: NAME` fills it.\n", to);
-    write_rows(weir_export_rows, to);
+    write_rows(weir_export_rows, true, to);
     fputs("\n## Stages\n", to);
     write_tables("Stage", vocabulary->stages, to);
 }

@@ -321,8 +321,11 @@ static bool parse_quantity(
         return explain(row, row->type, fault, text, complaint);
     if (beyond || out_of_range(row, q.number))
         return refuse(row, text, "is out of range", complaint);
+    if (q.of_line && row->words == NULL)
+        return refuse(row, text, "is a share, but of no line", complaint);
     value->number = q.number;
     value->in_packets = q.in_packets;
+    value->of_line = q.of_line;
     return true;
 }
 
@@ -376,9 +379,15 @@ static bool parse_range(const struct weir_key_row *row, enum weir_key_type type,
     return true;
 }
 
-static bool parse_size(
+static bool parse_drawn(
     const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
 {
+    if (row->max == 0) {
+        struct weir_value word = {0};
+        bool fine = parse_word(row, text, &word, complaint);
+        value->word = word.number;
+        return fine;
+    }
     if (find_word(row, text, &value->word))
         return true;
     value->word = 0;
@@ -473,8 +482,8 @@ bool weir_row_parse(
         return parse_quantity(row, text, value, complaint);
     case WEIR_TYPE_WORD:
         return parse_word(row, text, value, complaint);
-    case WEIR_TYPE_SIZE:
-        return parse_size(row, text, value, complaint);
+    case WEIR_TYPE_WEIGHTS:
+        return parse_drawn(row, text, value, complaint);
     case WEIR_TYPE_WORKERS:
         return parse_workers(row, text, value, complaint);
     default:
@@ -523,16 +532,24 @@ void weir_row_write_allowed(const struct weir_key_row *row, FILE *to)
     case WEIR_TYPE_WORKERS:
         write_bounds(row, row->type == WEIR_TYPE_WORKERS ? WEIR_TYPE_COUNT : row->type, to);
         break;
-    case WEIR_TYPE_SIZE:
-        write_bounds(row, WEIR_TYPE_BYTES, to);
-        fputs(", a range LOW-HIGH", to);
-        first = false;
+    case WEIR_TYPE_WEIGHTS:
+        if (row->max != 0) {
+            write_bounds(row, WEIR_TYPE_BYTES, to);
+            fputs(", a range LOW-HIGH", to);
+            first = false;
+        }
         /* fall through */
     case WEIR_TYPE_WORD:
         for (const char *const *w = row->words; w != NULL && *w != NULL; w++)
             weir_write_listed(to, *w, &first);
+        fputs(row->type == WEIR_TYPE_WEIGHTS ? ", or a map of those to weights" : "", to);
+        break;
+    case WEIR_TYPE_MAPS:
+        fputs("a map", to);
+        fputs(row->max != 1 ? ", or a list" : "", to);
         break;
     default:
         fputs(allowed[row->type], to);
+        fputs(row->type == WEIR_TYPE_RATE && row->words != NULL ? ", or % of `line`" : "", to);
     }
 }

@@ -17,6 +17,7 @@
 #define WEIR_EXPORTS_LIMIT 64
 #define WEIR_CLASSES_LIMIT 255 /* a descriptor has 8 bits for it, and one value is `other` */
 #define WEIR_CLASS_OTHER "other"
+#define WEIR_WEIGHTS_LIMIT 64
 
 /* The working rows of each table come first, in the order of its enum; then those to come. */
 enum weir_top_key {
@@ -81,8 +82,8 @@ const char *weir_class_name(const struct weir_config *, uint32_t number);
 /* Port and pool names: letters, digits, `_` and `-`, 1 to 32. */
 bool weir_name_fits(const char *);
 
-/* Read one value as `row` says, into number, high, word and in_packets. Returns true, or false with the
- * complaint written. The row is of none of the types LIST, MAP, POOL, PORT_MAP. */
+/* Read one value as `row` says, into number, high, word, in_packets and of_line. Returns true, or false with the
+ * complaint written. The row is of none of the types LIST, MAP, MAPS, POOL, PORT_MAP; of WEIGHTS the text is one key. */
 bool weir_row_parse(const struct weir_key_row *row, const char *text, struct weir_value *, FILE *complaint);
 
 /* One item of a CPU list: `3`, `0-3`, `!2`. */

@@ -224,7 +224,7 @@ static bool match_keys(
 static bool is_scalar_type(enum weir_key_type type)
 {
     return type != WEIR_TYPE_LIST && type != WEIR_TYPE_MAP && type != WEIR_TYPE_POOL &&
-           type != WEIR_TYPE_PORT_MAP && type != WEIR_TYPE_CLASSES;
+           type != WEIR_TYPE_PORT_MAP && type != WEIR_TYPE_CLASSES && type != WEIR_TYPE_MAPS;
 }
 
 /* As written, or a default, which has no place. */
@@ -245,6 +245,34 @@ static void load_value(struct loader *l, const struct weir_key_row *row, const c
 
 static void load_class_list(struct loader *, const struct weir_key_row *, int list, struct weir_value *);
 static void find_export(struct loader *, int index, struct weir_value *);
+static void load_maps(struct loader *, const struct weir_key_row *, int index, struct weir_value *);
+
+/* What may be drawn, to its weight. */
+static void load_weights(
+    struct loader *l, const struct weir_key_row *row, const yaml_node_t *node, struct weir_value *value)
+{
+    static const struct weir_key_row weight = {.key = "weight", .type = WEIR_TYPE_COUNT, .max = 1000000};
+    const yaml_node_pair_t *p = node->data.mapping.pairs.start;
+    size_t n = (size_t)(node->data.mapping.pairs.top - p);
+    uint64_t sum = 0;
+    value->place = weir_source_place(node);
+    if (n == 0 || n > WEIR_WEIGHTS_LIMIT) {
+        weir_complain(l->draft.complaints, value->place, "%s has %zu weights; allowed: 1 .. %d", row->key, n,
+            WEIR_WEIGHTS_LIMIT);
+        return;
+    }
+    value->set = true;
+    value->members = take(l, n, sizeof *value->members);
+    for (; value->n_members < n; value->n_members++, p++) {
+        struct weir_value *member = &value->members[value->n_members], of = {0};
+        load_value(l, row, text_at(l, p->key), place_at(l, p->key), member);
+        load_value(l, &weight, text_at(l, p->value), place_at(l, p->value), &of);
+        member->weight = of.number;
+        sum += of.number + !of.set;
+    }
+    if (sum == 0)
+        weir_complain(l->draft.complaints, value->place, "%s has no weight above 0; give one", row->key);
+}
 
 static struct weir_value *load_values(struct loader *l, const struct weir_key_row *rows, const int *found)
 {
@@ -253,9 +281,14 @@ static struct weir_value *load_values(struct loader *l, const struct weir_key_ro
     for (size_t i = 0; i < n; i++) {
         if (rows[i].type == WEIR_TYPE_CLASSES && found[i] > 0)
             load_class_list(l, &rows[i], found[i], &values[i]);
+        if (rows[i].type == WEIR_TYPE_MAPS && found[i] > 0)
+            load_maps(l, &rows[i], found[i], &values[i]);
         if (rows[i].not_yet != NULL || !is_scalar_type(rows[i].type))
             continue;
-        if (found[i] > 0)
+        if (found[i] > 0 && rows[i].type == WEIR_TYPE_WEIGHTS &&
+            node_at(l, found[i])->type == YAML_MAPPING_NODE)
+            load_weights(l, &rows[i], node_at(l, found[i]), &values[i]);
+        else if (found[i] > 0)
             load_value(l, &rows[i], text_at(l, found[i]), place_at(l, found[i]), &values[i]);
         else if (rows[i].unset != NULL)
             load_value(l, &rows[i], rows[i].unset, (struct weir_place){0, 0}, &values[i]);
@@ -274,25 +307,32 @@ static void check_text(struct loader *l, bool (*check)(const char *, FILE *), co
     weir_complaint_end(l->draft.complaints);
 }
 
-/* A key that means something only beside a word of another: forbidden elsewhere, and there required if it has no default. */
+/* A key that means something only beside a word of another, and there is required if it has no default; or everywhere but
+ * there. */
 static void check_company(struct loader *l, const struct subject *s, const struct weir_key_row *rows,
     const int *found, struct weir_value *values)
 {
     for (size_t i = 0; i < weir_rows_count(rows); i++) {
-        const char *key = rows[i].only_with[0], *word = rows[i].only_with[1];
-        if (key == NULL)
+        const char *const *with = rows[i].only_with[0] != NULL ? rows[i].only_with : rows[i].never_with;
+        if (with[0] == NULL)
             continue;
-        const struct weir_value *other = &values[weir_row_find(rows, key) - rows];
+        const struct weir_value *other = &values[weir_row_find(rows, with[0]) - rows];
         if (!other->set)
             continue;
-        bool beside = strcmp(other->text, word) == 0, written = values[i].place.column != 0;
+        bool beside = (strcmp(other->text, with[1]) == 0) == (with == rows[i].only_with);
+        bool written = values[i].place.column != 0;
         if (!beside && written) {
-            weir_complain(l->draft.complaints, values[i].place,
-                "`%s` means nothing beside `%s: %s`; remove it, or write `%s: %s`", rows[i].key, key,
-                other->text, key, word);
+            FILE *to = weir_complaint_begin(l->draft.complaints, values[i].place);
+            fprintf(to, "`%s` means nothing beside `%s: %s`; remove it, or write ", rows[i].key, with[0],
+                other->text);
+            if (with == rows[i].only_with)
+                fprintf(to, "`%s: %s`", with[0], with[1]);
+            else
+                fprintf(to, "another `%s`", with[0]);
+            weir_complaint_end(l->draft.complaints);
         } else if (!beside) {
             values[i].set = false;
-        } else if (found[i] == 0 && !values[i].set) {
+        } else if (found[i] == 0 && !values[i].set && with == rows[i].only_with) {
             complain_missing(l, s, &rows[i]);
         }
     }
@@ -308,6 +348,27 @@ static struct weir_value *load_map(
     struct weir_value *values = load_values(l, rows, *found);
     check_company(l, s, rows, *found, values);
     return values;
+}
+
+/* Maps with keys of their own, in a list; one may stand alone. */
+static void load_maps(struct loader *l, const struct weir_key_row *row, int index, struct weir_value *value)
+{
+    struct items items = {&index, 1};
+    size_t n = weir_rows_count(row->nested);
+    if (node_at(l, index)->type == YAML_SEQUENCE_NODE &&
+        !items_at(l, index, row->key, "[{…}]", (uint32_t)row->max, &items))
+        return;
+    value->place = place_at(l, index);
+    value->members = take(l, items.n * n, sizeof *value->members);
+    for (uint32_t i = 0; i < items.n; i++) {
+        const struct subject s = {row->key, NULL, place_at(l, items.start[i])};
+        int *found;
+        struct weir_value *one = load_map(l, items.start[i], &s, row->nested, &found);
+        if (one == NULL)
+            return;
+        memcpy(&value->members[value->n_members++ * n], one, n * sizeof *one);
+    }
+    value->set = true;
 }
 
 /* ---- names ---- */

@@ -73,10 +73,32 @@ static void write_class_list(
     write_origin(p, column, value->place);
 }
 
+static void write_values(
+    const struct printer *, int depth, const struct weir_key_row *, const struct weir_value *);
+
+/* Weights, or maps in a list. */
+static void write_members(
+    const struct printer *p, int depth, const struct weir_key_row *row, const struct weir_value *value)
+{
+    char weight[24];
+    write_origin(p, fprintf(p->to, "%*s%s:", depth * INDENT, "", row->key), value->place);
+    for (uint32_t i = 0; i < value->n_members; i++) {
+        if (row->nested != NULL) {
+            fprintf(p->to, "%*s-\n", (depth + 1) * INDENT, "");
+            write_values(p, depth + 2, row->nested, &value->members[i * weir_rows_count(row->nested)]);
+            continue;
+        }
+        snprintf(weight, sizeof weight, "%lu", (unsigned long)value->members[i].weight);
+        write_value(p, depth + 1, "", value->members[i].text, weight, value->members[i].place);
+    }
+}
+
 static void write_key(
     const struct printer *p, int depth, const struct weir_key_row *row, const struct weir_value *value)
 {
-    if (value->set && value->classes != NULL)
+    if (value->set && value->members != NULL)
+        write_members(p, depth, row, value);
+    else if (value->set && value->classes != NULL)
         write_class_list(p, depth, row->key, value);
     else if (value->set && value->text != NULL)
         write_value(p, depth, "", row->key, value->text, value->place);
@@ -92,7 +114,8 @@ static void write_values(
 static bool any_set(const struct weir_key_row *rows, const struct weir_value *values)
 {
     for (size_t i = 0; rows != NULL && rows[i].key != NULL; i++)
-        if (values[i].set && (values[i].text != NULL || values[i].classes != NULL))
+        if (values[i].set &&
+            (values[i].text != NULL || values[i].classes != NULL || values[i].members != NULL))
             return true;
     return false;
 }

@@ -28,7 +28,7 @@ static const struct unit durations[] = {{"h", UINT64_C(3600000000000), 1, false}
 
 static const struct unit rates[] = {{"Gbps", 1000000000, 8, false}, {"Mbps", 1000000, 8, false},
     {"kbps", 1000, 8, false}, {"bps", 1, 8, false}, {"Gpps", 1000000000, 1, true}, {"Mpps", 1000000, 1, true},
-    {"kpps", 1000, 1, true}, {"pps", 1, 1, true}, {0}};
+    {"kpps", 1000, 1, true}, {"pps", 1, 1, true}, {"%", 1000, 1, false}, {0}};
 
 static const struct unit ratios[] = {{"", 1000, 1, false}, {0}};
 
@@ -103,7 +103,8 @@ enum weir_quantity_fault weir_quantity_parse(
         return WEIR_QUANTITY_NOT_WHOLE;
     if (type == WEIR_TYPE_RATE && above == 0)
         return WEIR_QUANTITY_ZERO_RATE;
-    *to = (struct weir_quantity){.number = (uint64_t)(above / below), .in_packets = unit->in_packets};
+    *to = (struct weir_quantity){
+        .number = (uint64_t)(above / below), .in_packets = unit->in_packets, .of_line = *unit->name == '%'};
     return WEIR_QUANTITY_FINE;
 }
 
@@ -153,7 +154,8 @@ void weir_quantity_write(enum weir_key_type type, struct weir_quantity q, FILE *
     unsigned __int128 above = 0;
     for (;; unit++) { /* ends: the smallest unit divides every number */
         above = (unsigned __int128)q.number * unit->divisor;
-        if (unit->in_packets == q.in_packets && above % unit->factor == 0)
+        if (unit->in_packets == q.in_packets && (*unit->name == '%') == q.of_line &&
+            above % unit->factor == 0)
             break;
     }
     /* Only bits of more than 2^61 bytes a second would not fit, and WEIR_RATE_MAX is far below. */

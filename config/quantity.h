@@ -4,8 +4,8 @@
  *     COUNT     64k, 1.5M             k M G are decimal
  *     BYTES     1500, 64KiB, 1M       without a unit: bytes
  *     DURATION  250ms, 1.5s, 5min     in nanoseconds; the unit is mandatory
+ *     RATE      1Mpps, 2.5Gbps, max   packets or layer-2 bytes per second; the unit is mandatory. Also 50%: of a line
  *     RATIO     1.25                  in thousandths
- *     RATE      1Mpps, 2.5Gbps, max   packets or layer-2 bytes per second; the unit is mandatory
  */
 #pragma once
 
@@ -20,6 +20,7 @@ extern "C" {
 struct weir_quantity {
     uint64_t number; /* in the unit of enum weir_key_type; a RATE of 0 is `max` */
     bool in_packets; /* RATE */
+    bool of_line;    /* RATE: thousandths of a percent */
 };
 
 enum weir_quantity_fault {

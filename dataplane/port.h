@@ -29,7 +29,12 @@ struct weir_port_stats {
     uint64_t tx_errors; /* of those, what the driver reports as not sent */
     uint64_t missed;    /* before receive; WEIR_UNKNOWN where the driver cannot say */
     uint64_t offered;   /* a generator's schedule; WEIR_UNKNOWN elsewhere */
+    uint64_t late_p50_ns, late_p99_ns,
+        late_max_ns; /* received after it was due; WEIR_UNKNOWN without a schedule */
 };
+
+#define WEIR_NOT_LATE .late_p50_ns = WEIR_UNKNOWN, .late_p99_ns = WEIR_UNKNOWN, .late_max_ns = WEIR_UNKNOWN
+#define WEIR_NO_SCHEDULE .offered = WEIR_UNKNOWN, WEIR_NOT_LATE
 
 enum weir_port_condition {
     WEIR_PORT_UP,
@@ -107,7 +112,7 @@ struct weir_port_def {
     uint32_t (*receive)(struct weir_port *, uint16_t queue, struct weir_batch *);
     /* Right after that: when packet `i` of the batch was due, by the schedule of the port. NULL = it has none, and a packet
      * arrives when it is received. */
-    uint64_t (*due)(const struct weir_port *, const struct weir_batch *, uint32_t i);
+    uint64_t (*due)(const struct weir_port *, uint16_t queue, const struct weir_batch *, uint32_t i);
     /* Any worker that polls it: nothing more will ever come (end of a file, count reached). */
     bool (*ended)(const struct weir_port *, uint16_t queue);
     /* Owner of the queue. Takes the first k frames and returns k; the caller keeps the rest. */

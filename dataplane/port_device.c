@@ -172,7 +172,7 @@ static void stats(struct weir_port *port, struct weir_port_stats *s)
 {
     struct device *d = port->state;
     struct rte_eth_stats now = {0};
-    *s = (struct weir_port_stats){.offered = WEIR_UNKNOWN};
+    *s = (struct weir_port_stats){WEIR_NO_SCHEDULE};
     for (uint16_t q = 0; q < WEIR_PORTS_MAX; q++) {
         s->received += weir_counter_read(&port->queue[q].rx_packets);
         s->received_bytes += weir_counter_read(&port->queue[q].rx_bytes);

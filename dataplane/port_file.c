@@ -236,7 +236,7 @@ static uint32_t receive(struct weir_port *port, uint16_t queue, struct weir_batc
     return n;
 }
 
-static uint64_t due(const struct weir_port *port, const struct weir_batch *batch, uint32_t i)
+static uint64_t due(const struct weir_port *port, uint16_t, const struct weir_batch *batch, uint32_t i)
 {
     const struct capture *c = port->state;
     if (c->points_per_s == 0)
@@ -438,7 +438,8 @@ static void stats(struct weir_port *port, struct weir_port_stats *s)
     *s = (struct weir_port_stats){.received = received,
         .received_bytes = weir_counter_read(&count->rx_bytes),
         .missed = c->missed + missed,
-        .offered = c->points_per_s != 0 ? received + missed : WEIR_UNKNOWN};
+        .offered = c->points_per_s != 0 ? received + missed : WEIR_UNKNOWN,
+        WEIR_NOT_LATE};
 }
 
 /* A chain of the longest frame must fit the pool beside everything else, or the port would wait for ever. */

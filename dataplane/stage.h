@@ -26,6 +26,7 @@ struct weir_ring_producer;
 struct weir_rate {
     uint64_t per_s; /* packets, or layer-2 bytes, per second; 0 = no limit (the word `max`, or unset) */
     bool packets;   /* per_s counts packets */
+    bool of_line;   /* per_s counts thousandths of a percent of a line */
 };
 
 struct weir_class {
@@ -62,16 +63,21 @@ enum weir_param_type {
     WEIR_PARAM_RATIO,    /* uint64_t thousandths */
     WEIR_PARAM_WORD,     /* uint64_t index into words[] */
     WEIR_PARAM_STRING,   /* const char *; outlives the stage */
-    WEIR_PARAM_SIZE, /* struct weir_range of bytes: 64, 64-1500, or a word of words[] (then min = max = 0) */
-    WEIR_PARAM_POOL, /* uint64_t; the stage's whole value is the name of a pool, the key is "*" */
+    WEIR_PARAM_WEIGHTS, /* struct weir_weights: a number, a range or a word of words[], or several by weight */
+    WEIR_PARAM_MAPS,    /* uint64_t, how many, then `max` structs of `nested_size`; may be absent */
+    WEIR_PARAM_POOL,    /* uint64_t; the stage's whole value is the name of a pool, the key is "*" */
     WEIR_PARAM_PORT_MAP, /* struct weir_port_map; the stage's whole map is `port: port`, the key is "*" */
     WEIR_PARAM_CLASSES,  /* struct weir_class_set; a list of names, may be absent */
     WEIR_PARAM_EXPORT,   /* struct weir_export; the name of an export, may be absent */
 };
 
-struct weir_range {
-    uint64_t min, max;
-    uint64_t word; /* index into words[] where min = max = 0 */
+#define WEIR_WEIGHTS_MAX 64
+struct weir_weights {
+    uint64_t n;
+    struct weir_weight {
+        uint64_t low, high, word; /* index into words[] where low = high = 0 */
+        uint64_t weight;
+    } of[WEIR_WEIGHTS_MAX];
 };
 
 #define WEIR_PORTS_MAX 64
@@ -82,15 +88,20 @@ struct weir_port_map {
 struct weir_param {
     const char *key;
     enum weir_param_type type;
-    size_t offset;            /* into the stage's plain parameter struct */
-    const char *unset;        /* default as a user would write it; NULL = required */
-    uint64_t min, max;        /* in the type's unit; 0,0 = no bound */
-    const char *const *words; /* NULL-terminated; WORD, and the words that SIZE also takes */
-    const char *needs_order;  /* the word with which the stage needs the packets of a flow in order */
-    const char *by_class;     /* the word with which the stage keeps state of each class: one worker */
-    const char *only_with[2]; /* key and word beside which this key means something, and without a default is
+    size_t offset;     /* into the stage's plain parameter struct */
+    const char *unset; /* default as a user would write it; NULL = required */
+    uint64_t min, max; /* in the type's unit; 0,0 = no bound */
+    const char *const
+        *words; /* NULL-terminated; WORD, and those that WEIGHTS takes; RATE: "%", if it may be that */
+    const char *needs_order;   /* the word with which the stage needs the packets of a flow in order */
+    const char *by_class;      /* the word with which the stage keeps state of each class: one worker */
+    const char *only_with[2];  /* key and word beside which this key means something, and without a default is
                                  required; {NULL} = always */
-    bool reload;              /* may change in a running weir */
+    const char *never_with[2]; /* the same, beside which it means nothing */
+    const struct weir_param *nested; /* MAPS */
+    size_t nested_size;
+    bool inherits; /* has no default, and may be absent */
+    bool reload;   /* may change in a running weir */
     const char *help;
 };
 

@@ -400,6 +400,19 @@ static void print_headline(const struct weir_snapshot *s, FILE *to)
         l->leaked == -1 ? "not measured" : GROUPED(l->leaked));
 }
 
+/* Offered and achieved, and how evenly. */
+static void print_offer(const struct weir_snapshot *s, const struct weir_snapshot_port *p, FILE *to)
+{
+    fprintf(to, "  offered      %s packets by the schedule of port %s, %s", GROUPED(p->offered), p->name,
+        RATE(per_second(s, p->offered)));
+    if (p->offered != 0)
+        fprintf(to, "; achieved %.3f %%", 100 * (double)p->received / (double)p->offered);
+    fputc('\n', to);
+    if (p->late_p50_ns != WEIR_SNAPSHOT_UNKNOWN)
+        fprintf(to, "  jitter       p50 %.1f us, p99 %.1f us, at most %.1f us late by it\n",
+            (double)p->late_p50_ns / 1e3, (double)p->late_p99_ns / 1e3, (double)p->late_max_ns / 1e3);
+}
+
 static void print_run(const struct weir_snapshot *s, FILE *to)
 {
     if (s->why_stopped)
@@ -416,8 +429,7 @@ static void print_run(const struct weir_snapshot *s, FILE *to)
     fputc('\n', to);
     for (const struct weir_snapshot_port *p = s->ports; p < s->ports + s->n_ports; p++)
         if (p->offered != WEIR_SNAPSHOT_UNKNOWN)
-            fprintf(
-                to, "  offered      %s packets by the schedule of port %s\n", GROUPED(p->offered), p->name);
+            print_offer(s, p, to);
     if (s->checked || s->unstamped)
         fprintf(to,
             "  order check  %s checked, %s missing, %s reordered, %s duplicated, %s without a stamp\n",

@@ -91,7 +91,10 @@ static void read_ports(struct visit *v, const struct metric *m, const struct wei
             continue;
         label(v, "port", p->name);
         label(v, "kind", p->kind);
-        sample(v, read_member(m, p));
+        if (strstr(m->name, "_seconds") != NULL) /* the base unit; what is measured is in nanoseconds */
+            sample_real(v, (double)read_member(m, p) * 1e-9);
+        else
+            sample(v, read_member(m, p));
     }
 }
 
@@ -348,6 +351,12 @@ static const struct metric metrics[] = {
     {"weir_port_offered_packets_total", COUNTER, "port, kind", read_ports,
         IF_KNOWN(weir_snapshot_port, offered),
         "Packets that a generator's schedule called for; absent for other ports."},
+    {"weir_port_late_p50_seconds", GAUGE, "port, kind", read_ports, IF_KNOWN(weir_snapshot_port, late_p50_ns),
+        "How late packets of a generator with a rate were received, by its schedule: the jitter of its pacing."},
+    {"weir_port_late_p99_seconds", GAUGE, "port, kind", read_ports, IF_KNOWN(weir_snapshot_port, late_p99_ns),
+        "Likewise: one in a hundred was later."},
+    {"weir_port_late_max_seconds", GAUGE, "port, kind", read_ports, IF_KNOWN(weir_snapshot_port, late_max_ns),
+        "Likewise: the latest."},
 
     {"weir_latency_seconds", HISTOGRAM, OWN("pool, le", read_latencies),
         "From a packet's arrival to its end in the pool, of those that `probe-every` chose."},

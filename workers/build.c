@@ -23,6 +23,7 @@
 static_assert(WEIR_PORTS_MAX == WEIR_PORTS_LIMIT && WEIR_PORTS_MAX == WEIR_TRANSMITTERS_LIMIT &&
                   WEIR_CLASSES_MAX == WEIR_CLASSES_LIMIT + 1,
     "the configuration refuses what the data plane has no room for");
+static_assert(WEIR_WEIGHTS_LIMIT <= WEIR_WEIGHTS_MAX, "likewise");
 
 /* ---- parameters: values of the configuration into the plain struct of a stage or port kind ---- */
 
@@ -33,6 +34,27 @@ static void fill_port_map(struct weir_port_map *map, const struct weir_value *v)
     for (uint32_t i = 0; i < v->n_pairs; i++)
         map->to[v->pairs[i].from] = (int16_t)v->pairs[i].to;
 }
+
+static void fill_weights(struct weir_weights *w, const struct weir_value *v)
+{
+    w->n = v->n_members != 0 ? v->n_members : 1;
+    for (uint32_t i = 0; i < w->n; i++) {
+        const struct weir_value *from = v->n_members != 0 ? &v->members[i] : v;
+        w->of[i] =
+            (struct weir_weight){from->number, from->high, from->word, v->n_members != 0 ? from->weight : 1};
+    }
+}
+
+static uint32_t count_params(const struct weir_param *table)
+{
+    uint32_t n = 0;
+    while (table != NULL && table[n].key != NULL)
+        n++;
+    return n;
+}
+
+static void fill_params(const struct weir_config *, uint8_t *plain, const struct weir_param *table,
+    const struct weir_value *values);
 
 static void fill_param(
     const struct weir_config *config, uint8_t *plain, const struct weir_param *p, const struct weir_value *v)
@@ -51,10 +73,17 @@ static void fill_param(
         *(const char **)at = v->text;
         break;
     case WEIR_PARAM_RATE:
-        *(struct weir_rate *)at = (struct weir_rate){.per_s = v->number, .packets = v->in_packets};
+        *(struct weir_rate *)at =
+            (struct weir_rate){.per_s = v->number, .packets = v->in_packets, .of_line = v->of_line};
         break;
-    case WEIR_PARAM_SIZE:
-        *(struct weir_range *)at = (struct weir_range){.min = v->number, .max = v->high, .word = v->word};
+    case WEIR_PARAM_WEIGHTS:
+        fill_weights(at, v);
+        break;
+    case WEIR_PARAM_MAPS:
+        *(uint64_t *)at = v->n_members;
+        for (uint32_t i = 0; i < v->n_members; i++)
+            fill_params(config, plain + p->offset + sizeof(uint64_t) + i * p->nested_size, p->nested,
+                v->members + i * count_params(p->nested));
         break;
     case WEIR_PARAM_PORT_MAP:
         fill_port_map(at, v);
@@ -74,12 +103,19 @@ static void fill_param(
     }
 }
 
+static void fill_params(const struct weir_config *config, uint8_t *plain, const struct weir_param *table,
+    const struct weir_value *values)
+{
+    for (uint32_t i = 0; i < count_params(table); i++)
+        fill_param(config, plain, &table[i], &values[i]);
+}
+
 static void *plain_params(const struct weir_config *config, const struct weir_param *table, size_t size,
     const struct weir_value *values)
 {
     uint8_t *plain = calloc(1, size == 0 ? 1 : size);
-    for (uint32_t i = 0; plain != NULL && table != NULL && table[i].key != NULL; i++)
-        fill_param(config, plain, &table[i], &values[i]);
+    if (plain != NULL)
+        fill_params(config, plain, table, values);
     return plain;
 }
 

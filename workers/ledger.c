@@ -154,7 +154,10 @@ static void take_port(const struct weir_runtime *rt, uint32_t i, struct weir_sna
         .sent_bytes = stats.accepted_bytes,
         .tx_errors = stats.tx_errors,
         .missed = stats.missed,
-        .offered = stats.offered};
+        .offered = stats.offered,
+        .late_p50_ns = stats.late_p50_ns,
+        .late_p99_ns = stats.late_p99_ns,
+        .late_max_ns = stats.late_max_ns};
 }
 
 /* ---- totals ---- */

@@ -61,15 +61,16 @@ void weir_watch_batch(const struct weir_worker *w)
     for (uint32_t i = 0; i < w->batch.n; i++) {
         const struct weir_desc *d = &w->batch.desc[i];
         uint32_t shard = d->hash & (WEIR_SHARDS - 1);
-        const struct weir_stamp *stamp =
-            rte_pktmbuf_mtod_offset(d->mbuf, const struct weir_stamp *, WEIR_STAMP_OFFSET);
-        uint64_t *next = &due[w->pool][stamp->port][stamp->flow];
-        if (ordered[w->pool] && stamp->sequence < *next) {
+        struct weir_stamp stamp;
+        if (!weir_stamp_read(d->mbuf, &stamp)) /* malformed on purpose */
+            continue;
+        uint64_t *next = &due[w->pool][stamp.port][stamp.flow];
+        if (ordered[w->pool] && stamp.sequence < *next) {
             asked->found.reordered++;
             violated("%s/%u: packet %lu of flow %u came after packet %lu", NAME_OF(w),
-                (unsigned long)stamp->sequence, stamp->flow, (unsigned long)*next - 1);
+                (unsigned long)stamp.sequence, stamp.flow, (unsigned long)*next - 1);
         }
-        *next = stamp->sequence + 1;
+        *next = stamp.sequence + 1;
         if (weir_pool_is_sharded(&rt->pools[w->pool]) && owners[w->pool][shard] != w->index)
             wrong_owner(w, "has a packet of", shard);
     }

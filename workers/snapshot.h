@@ -34,7 +34,8 @@ struct weir_snapshot_port {
     uint64_t tx_errors;  /* dropped{port_tx_error} */
     uint64_t missed;     /* before receive, outside the ledger; may be WEIR_SNAPSHOT_UNKNOWN */
     uint64_t offered;    /* a generator's schedule; WEIR_SNAPSHOT_UNKNOWN for other kinds */
-    const char *note;    /* for the certificate, or NULL */
+    uint64_t late_p50_ns, late_p99_ns, late_max_ns; /* received after it was due by that; or unknown */
+    const char *note;                               /* for the certificate, or NULL */
 };
 
 enum weir_worker_state {

@@ -12,13 +12,13 @@
 /* ---- the worker ---- */
 
 /* The schedule of a port says when a packet arrived, however late it is received. */
-void weir_times_probe(struct weir_worker *w, const struct weir_port *port, uint32_t n)
+void weir_times_probe(struct weir_worker *w, const struct weir_port *port, uint16_t queue, uint32_t n)
 {
     uint64_t i = w->until_probe;
     w->batch.n = n;
     for (; w->probe_every != 0 && i < n; i += w->probe_every)
         weir_probe_mark(&w->batch.desc[i],
-            port->def->due != NULL ? port->def->due(port, &w->batch, (uint32_t)i) : w->batch.now_tsc);
+            port->def->due != NULL ? port->def->due(port, queue, &w->batch, (uint32_t)i) : w->batch.now_tsc);
     w->until_probe = i - n;
 }
 

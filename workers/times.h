@@ -35,7 +35,7 @@ struct weir_times {
 /* ---- the worker's own ---- */
 
 /* Of the n packets that its batch has from a port now, at least one shall be a probe. */
-void weir_times_probe(struct weir_worker *, const struct weir_port *, uint32_t n);
+void weir_times_probe(struct weir_worker *, const struct weir_port *, uint16_t queue, uint32_t n);
 /* The probes of its batches are about to be handed over. */
 void weir_times_hand(struct weir_worker *);
 /* The batch in hand is one of those that are timed; then, how long all and each of the stages took for n packets. */

@@ -94,7 +94,7 @@ static inline uint32_t receive_from(struct weir_worker *w, struct weir_input *in
     w->batch.port = in->port->index;
     uint32_t n = in->port->def->receive(in->port, in->queue, &w->batch);
     if (__builtin_expect(n > w->until_probe, 0))
-        weir_times_probe(w, in->port, n);
+        weir_times_probe(w, in->port, in->queue, n);
     else
         w->until_probe -= n;
     return n;

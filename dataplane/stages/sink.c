@@ -76,8 +76,13 @@ static void violation_slow(struct weir_stage *s, enum weir_sink_violation_kind k
 
 static void ahead_slow(struct weir_stage *s, struct stamped_flow *f, const struct weir_stamp *stamp)
 {
+    if ((stamp->sequence ^ f->next) >>
+        WEIR_STAMP_SEQUENCE_BITS) /* another flow in the place of one that ended */
+        *f = (struct stamped_flow){
+            .next = stamp->sequence >> WEIR_STAMP_SEQUENCE_BITS << WEIR_STAMP_SEQUENCE_BITS};
     uint64_t gap = stamp->sequence - f->next;
-    violation_slow(s, WEIR_SINK_MISSING, stamp, f->next);
+    if (gap != 0)
+        violation_slow(s, WEIR_SINK_MISSING, stamp, f->next);
     weir_counter_add(&s->counts[MISSING], gap);
     f->seen = (gap < 63 ? f->seen << (gap + 1) : 0) | 1;
     f->next = stamp->sequence + 1;
@@ -118,14 +123,12 @@ static struct stamped_flow *stamped_flow_of(
     const struct weir_stage *s, const struct weir_desc *d, struct weir_stamp *stamp)
 {
     const struct sink_worker *worker = s->worker_state;
-    const struct rte_mbuf *m = d->mbuf;
-    if (m->data_len < WEIR_STAMP_OFFSET + sizeof *stamp)
+    struct weir_stamp read; /* in registers: what is stored and read back waits */
+    if (!weir_stamp_read(d->mbuf, &read) || read.port >= WEIR_PORTS_MAX ||
+        read.flow >= worker->n_flows[read.port])
         return NULL;
-    memcpy(stamp, rte_pktmbuf_mtod_offset(m, const void *, WEIR_STAMP_OFFSET), sizeof *stamp);
-    if (stamp->magic != WEIR_STAMP_MAGIC || stamp->port >= WEIR_PORTS_MAX ||
-        stamp->flow >= worker->n_flows[stamp->port])
-        return NULL;
-    return (struct stamped_flow *)s->pool_state + worker->start[stamp->port] + stamp->flow;
+    *stamp = read;
+    return (struct stamped_flow *)s->pool_state + worker->start[read.port] + read.flow;
 }
 
 static void check_batch(struct weir_stage *s, const struct weir_batch *batch)
@@ -136,12 +139,16 @@ static void check_batch(struct weir_stage *s, const struct weir_batch *batch)
 
     for (uint32_t i = 0; i < batch->n; i++)
         __builtin_prefetch(batch->desc[i].mbuf);
-    for (uint32_t i = 0; i < batch->n; i++)
-        __builtin_prefetch(rte_pktmbuf_mtod_offset(batch->desc[i].mbuf, const void *, WEIR_STAMP_OFFSET));
+    for (uint32_t i = 0; i < batch->n; i++) {
+        const struct rte_mbuf *m = batch->desc[i].mbuf;
+        uint32_t last = m->data_len > sizeof stamp[0] ? m->data_len - (uint32_t)sizeof stamp[0] : 0;
+        __builtin_prefetch(rte_pktmbuf_mtod_offset(m, const uint8_t *, last));
+    }
     for (uint32_t i = 0; i < batch->n; i++) {
         flow[n] = stamped_flow_of(s, &batch->desc[i], &stamp[n]);
-        __builtin_prefetch(flow[n], 1);
-        n += flow[n] != NULL;
+        if (__builtin_expect(flow[n] == NULL, 0))
+            continue; /* a branch: a sum would have each packet wait for the one before */
+        __builtin_prefetch(flow[n++], 1);
     }
     for (uint32_t i = 0; i < n; i++)
         check_packet(s, flow[i], &stamp[i]);

@@ -157,6 +157,49 @@ TEST(Load, ASizeIsANumberARangeOrAWord)
     EXPECT_EQ(one.config->ports[0].values[1].high, 1500u);
 }
 
+TEST(Load, WhatIsDrawnHasWeights)
+{
+    Loaded l = load(with_generator("{size: {60-100: 7, imix: 2k}, protocols: tcp}"));
+    ASSERT_EQ(l.errors, "");
+    const weir_value &size = l.config->ports[0].values[1], &protocols = l.config->ports[0].values[5];
+    ASSERT_EQ(size.n_members, 2u);
+    EXPECT_EQ(size.members[0].number, 60u);
+    EXPECT_EQ(size.members[0].high, 100u);
+    EXPECT_EQ(size.members[0].weight, 7u);
+    EXPECT_EQ(size.members[1].high, 0u);
+    EXPECT_EQ(size.members[1].weight, 2000u);
+    EXPECT_EQ(protocols.n_members, 0u);
+    EXPECT_EQ(protocols.word, 1u);
+}
+
+TEST(Load, AMapMayHoldMapsAndListsOfMaps)
+{
+    Loaded l = load(with_generator("{rate: 50%, spike: {at: 10s}, timeline: [{for: 1s}, {for: 2s, spike: "
+                                   "[{at: 3s, times: 1.5}, {at: 4s}]}]}"));
+    ASSERT_EQ(l.errors, "");
+    const weir_value *values = l.config->ports[0].values;
+    EXPECT_TRUE(values[2].of_line);
+    EXPECT_EQ(values[2].number, 50000u);
+    ASSERT_EQ(values[6].n_members, 1u);
+    EXPECT_EQ(values[6].members[0].number, UINT64_C(10000000000));
+    EXPECT_EQ(values[6].members[1].number, 10000u) << "the default";
+    ASSERT_EQ(values[7].n_members, 2u);
+    const weir_value &spikes = values[7].members[3];
+    EXPECT_FALSE(values[7].members[1].set) << "the first has none";
+    ASSERT_EQ(spikes.n_members, 2u);
+    EXPECT_EQ(spikes.members[1].number, 1500u);
+    EXPECT_EQ(spikes.members[2].number, UINT64_C(4000000000));
+}
+
+TEST(Load, SetReachesIntoMaps)
+{
+    Loaded l = load(with_generator("{rate: 1Mpps, spike: {at: 10s}, size: {60: 1}}"),
+        {"ports.gen.generator.spike.times=3", "ports.gen.generator.size.imix=2"});
+    ASSERT_EQ(l.errors, "");
+    EXPECT_EQ(l.config->ports[0].values[6].members[1].number, 3000u);
+    EXPECT_EQ(l.config->ports[0].values[1].n_members, 2u);
+}
+
 TEST(Load, AnchorsAndAliasesWork)
 {
     Loaded l = load("version: 1\n"
@@ -361,11 +404,15 @@ TEST(Document, ShowsEveryKeyWithItsDefaultAndRange)
              "| `drain-timeout` | duration | ns us ms s min h | `2s` | 0s .. 8760h | reload |",
              "| `depth` | count | k M G | `1024` | 64 .. 1048576 | restart |",
              "| `from` | list |  | **required** | a list | restart |",
-             "| `size` | size | bytes | `64` | 60 .. 2KiB, a range LOW-HIGH, imix | restart | Help of this "
+             "| `size` | weights |  | `64` | 60 .. 2KiB, a range LOW-HIGH, imix, or a map of those to "
+             "weights | restart | Help of this "
              "key. |",
              "| `PORT` | map |  | **required** | port: port | restart |",
              "### Stage `meter`\n\n\n\nProperties: *reads the flow*, *state of each flow*.\n",
              "In a later version: `skew`.",
+             "| `timeline` | maps |  | – | a map, or a list | restart | Help of this key. |",
+             "#### `timeline`\n\n| Key |",
+             "| `times` | ratio |  | `10` | 0 .. 1000 | restart | Help of this key. |",
              "`pci` (a NIC).",
              "`tag` (mark).",
              "| `POOL` | pool |  | **required** | the name of a pool | restart |",

@@ -294,7 +294,8 @@ const Mistake mistakes[] = {
         "t.yaml:2:22: unknown key `speed` in port `a`; allowed: generator, file, vdev, interface, "
         "link-follows, mtu, queues\n"},
     {"AnUnknownKeyOfAPortKind", generator("{flow: 5}"),
-        "t.yaml:2:27: unknown key `flow` in generator; allowed: flows, size, rate, count, queue; did you "
+        "t.yaml:2:27: unknown key `flow` in generator; allowed: flows, size, rate, count, queue, protocols, "
+        "spike, timeline; did you "
         "mean `flows`?\n"},
     {"AnUnknownKeyOfAPool", on_g("  p: {from: [g], stages: [sink], worker: 2}\n"),
         "t.yaml:4:34: unknown key `worker` in pool `p`; allowed: from, stages, shard-by, on-full, depth, "
@@ -460,11 +461,54 @@ const Mistake mistakes[] = {
     {"NoWorkers", on_g("  p: {from: [g], workers: 0, stages: [sink]}\n"),
         "t.yaml:4:27: workers `0` is out of range; allowed: 1 .. 64\n"},
     {"ASizeThatBeginsAboveItsEnd", generator("{size: 1500-64}"),
-        "t.yaml:2:33: size `1500-64` begins above its end; allowed: 60 .. 2KiB, a range LOW-HIGH, imix\n"},
+        "t.yaml:2:33: size `1500-64` begins above its end; allowed: 60 .. 2KiB, a range LOW-HIGH, imix, or a "
+        "map of those to weights\n"},
     {"ASizeWithHalfARange", generator("{size: 64-}"),
-        "t.yaml:2:33: size `64-` is no range; allowed: 60 .. 2KiB, a range LOW-HIGH, imix\n"},
+        "t.yaml:2:33: size `64-` is no range; allowed: 60 .. 2KiB, a range LOW-HIGH, imix, or a map of those "
+        "to weights\n"},
     {"ASizeOutOfItsRange", generator("{size: 9000}"),
-        "t.yaml:2:33: size `9000` is out of range; allowed: 60 .. 2KiB, a range LOW-HIGH, imix\n"},
+        "t.yaml:2:33: size `9000` is out of range; allowed: 60 .. 2KiB, a range LOW-HIGH, imix, or a map of "
+        "those to weights\n"},
+    {"ASizeInAList", generator("{size: [64]}"),
+        "t.yaml:2:33: size is no single value; allowed: 60 .. 2KiB, a range LOW-HIGH, imix, or a map of "
+        "those to "
+        "weights\n"},
+    {"NoWeights", generator("{size: {}}"), "t.yaml:2:33: size has 0 weights; allowed: 1 .. 64\n"},
+    {"OnlyWeightsOfNothing", generator("{size: {60: 0, imix: 0}}"),
+        "t.yaml:2:33: size has no weight above 0; give one\n"},
+    {"AWeightThatIsNoNumber", generator("{size: {60: much}}"),
+        "t.yaml:2:38: weight `much` is no number; allowed: a whole number, also with k M G\n"},
+    {"AWeightBeyondItsRange", generator("{size: {60: 2M}}"),
+        "t.yaml:2:38: weight `2M` is out of range; allowed: 0 .. 1M\n"},
+    {"AWeightOfASizeOutOfItsRange", generator("{size: {59: 1}}"),
+        "t.yaml:2:34: size `59` is out of range; allowed: 60 .. 2KiB, a range LOW-HIGH, imix, or a map of "
+        "those to "
+        "weights\n"},
+    {"AWeightOfAWordThatIsNotKnown", generator("{protocols: {udp: 1, tpc: 1}}"),
+        "t.yaml:2:47: protocols `tpc` is not known; allowed: udp, tcp, or a map of those to weights; did you "
+        "mean "
+        "`tcp`?\n"},
+    {"AShareOfNoLine", stages("[{admit: {rate: 5%}}, sink]"),
+        "t.yaml:4:46: rate `5%` is a share, but of no line; allowed: a rate, or `max`\n"},
+    {"ARateThatMayBeAShareAndIsNothing", generator("{rate: []}"),
+        "t.yaml:2:33: rate is no single value; allowed: a rate, or `max`, or % of `line`\n"},
+    {"ARatioThatIsNone", generator("{rate: 1Mpps, spike: {at: 1s, times: x}}"),
+        "t.yaml:2:63: times `x` is no number; allowed: a number with up to three decimals\n"},
+    {"ARatioTooFine", generator("{rate: 1Mpps, spike: {at: 1s, times: 1.0001}}"),
+        "t.yaml:2:63: times `1.0001` is not whole thousandths; allowed: a number with up to three "
+        "decimals\n"},
+    {"ARatioBeyondItsRange", generator("{rate: 1Mpps, spike: {at: 1s, times: 1001}}"),
+        "t.yaml:2:63: times `1001` is out of range; allowed: 0 .. 1000\n"},
+    {"AMapThatIsAWord", generator("{rate: 1Mpps, spike: big}"),
+        "t.yaml:2:47: spike is no map; allowed: at, times\n"},
+    {"AMapInAMapWithoutItsKey", generator("{rate: 1Mpps, spike: {}}"),
+        "t.yaml:2:47: spike needs `at`; allowed: 0s or more\n"},
+    {"AMapInAMapWithAKeyThatIsNotKnown", generator("{rate: 1Mpps, timeline: [{for: 1s}, {fro: 1s}]}"),
+        "t.yaml:2:63: unknown key `fro` in timeline; allowed: for, spike; did you mean `for`?\n"},
+    {"TwoMapsWhereOneBelongs", generator("{rate: 1Mpps, spike: [{at: 1s}, {at: 2s}]}"),
+        "t.yaml:2:47: spike has 2 items; allowed: 1 .. 1\n"},
+    {"AProfileOfNoRate", generator("{spike: {at: 1s}}"),
+        "t.yaml:2:34: `spike` means nothing beside `rate: max`; remove it, or write another `rate`\n"},
     {"ASizeThatIsNegative", generator("{size: -64}"),
         "t.yaml:2:33: size `-64` is negative; allowed: whole bytes, also with k M G KiB MiB GiB\n"},
     {"AnEmptyText", port("{vdev: }"), "t.yaml:2:19: vdev `` is empty; allowed: text\n"},
@@ -556,7 +600,8 @@ const Mistake mistakes[] = {
         "t.yaml:2:12: port `a` is no map; allowed: generator, file, vdev, interface, link-follows, mtu, "
         "queues\n"},
     {"AGeneratorThatIsAWord", port("{generator: fast}"),
-        "t.yaml:2:24: generator is no map; allowed: flows, size, rate, count, queue\n"},
+        "t.yaml:2:24: generator is no map; allowed: flows, size, rate, count, queue, protocols, spike, "
+        "timeline\n"},
     {"APortThatNobodyUses", on_ab("  p: {from: [a], stages: [sink]}\n"),
         "t.yaml:2:23: port `b` is used by nobody; name it in the `from` of a pool, or remove it\n"},
     {"APortPolledByTwoPools",
@@ -935,7 +980,8 @@ const Mistake mistakes[] = {
         "--set pools.all.stages.2: the file has no `2` here; allowed: validate, sink\n",
         {"pools.all.stages.2=tee"}},
     {"AnOverrideWithAMistakeInItsMap", small(""),
-        "--set ports.gen: unknown key `flow` in generator; allowed: flows, size, rate, count, queue; did you "
+        "--set ports.gen: unknown key `flow` in generator; allowed: flows, size, rate, count, queue, "
+        "protocols, spike, timeline; did you "
         "mean `flows`?\n",
         {"ports.gen={generator: {flow: 5}}"}},
     {"AnOverrideWhoseMapIsLeftOpen", small(""),

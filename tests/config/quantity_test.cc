@@ -71,12 +71,17 @@ TEST(Quantity, ReadsEachUnitExactly)
         {WEIR_TYPE_RATE, "1pps", 1, true},
         {WEIR_TYPE_RATE, "1.5Mpps", 1500000, true},
         {WEIR_TYPE_RATE, "1000Gpps", WEIR_RATE_MAX, true},
+        {WEIR_TYPE_RATE, "100%", 100000, false},
+        {WEIR_TYPE_RATE, "12.5%", 12500, false},
+        {WEIR_TYPE_RATIO, "1.1", 1100, false},
+        {WEIR_TYPE_RATIO, "0", 0, false},
     };
     for (const Case &c : cases) {
         weir_quantity q = {};
         ASSERT_EQ(weir_quantity_parse(c.type, c.text, &q), WEIR_QUANTITY_FINE) << c.text;
         EXPECT_EQ(q.number, c.number) << c.text;
         EXPECT_EQ(q.in_packets, c.in_packets) << c.text;
+        EXPECT_EQ(q.of_line, std::string(c.text).back() == '%') << c.text;
     }
 }
 
@@ -121,7 +126,7 @@ TEST(Quantity, RefusesWhatIsNoExactNumberWithAUnit)
         {WEIR_TYPE_RATE, "0.0bps", WEIR_QUANTITY_ZERO_RATE},
     };
     for (const auto &c : cases) {
-        weir_quantity q = {42, false};
+        weir_quantity q = {42, false, false};
         EXPECT_EQ(weir_quantity_parse(c.type, c.text, &q), c.fault) << "`" << c.text << "`";
         EXPECT_EQ(q.number, 42u) << c.text;
     }
@@ -149,16 +154,17 @@ TEST(Quantity, SaysWhatIsWrongWhatIsAllowedAndWhatWasMeant)
 
 TEST(Quantity, WritesTheShortestExactText)
 {
-    EXPECT_EQ(written(WEIR_TYPE_COUNT, {64000, false}), "64k");
-    EXPECT_EQ(written(WEIR_TYPE_COUNT, {65536, false}), "65536");
-    EXPECT_EQ(written(WEIR_TYPE_BYTES, {65536, false}), "64KiB");
-    EXPECT_EQ(written(WEIR_TYPE_BYTES, {0, false}), "0");
-    EXPECT_EQ(written(WEIR_TYPE_DURATION, {UINT64_C(90000000000), false}), "90s");
-    EXPECT_EQ(written(WEIR_TYPE_DURATION, {0, false}), "0s");
-    EXPECT_EQ(written(WEIR_TYPE_RATE, {312500000, false}), "2500Mbps");
-    EXPECT_EQ(written(WEIR_TYPE_RATE, {1, false}), "8bps");
-    EXPECT_EQ(written(WEIR_TYPE_RATE, {1500000, true}), "1500kpps");
-    EXPECT_EQ(written(WEIR_TYPE_RATE, {0, false}), "max");
+    EXPECT_EQ(written(WEIR_TYPE_COUNT, {64000, false, false}), "64k");
+    EXPECT_EQ(written(WEIR_TYPE_COUNT, {65536, false, false}), "65536");
+    EXPECT_EQ(written(WEIR_TYPE_BYTES, {65536, false, false}), "64KiB");
+    EXPECT_EQ(written(WEIR_TYPE_BYTES, {0, false, false}), "0");
+    EXPECT_EQ(written(WEIR_TYPE_DURATION, {UINT64_C(90000000000), false, false}), "90s");
+    EXPECT_EQ(written(WEIR_TYPE_DURATION, {0, false, false}), "0s");
+    EXPECT_EQ(written(WEIR_TYPE_RATE, {312500000, false, false}), "2500Mbps");
+    EXPECT_EQ(written(WEIR_TYPE_RATE, {1, false, false}), "8bps");
+    EXPECT_EQ(written(WEIR_TYPE_RATE, {1500000, true, false}), "1500kpps");
+    EXPECT_EQ(written(WEIR_TYPE_RATE, {0, false, false}), "max");
+    EXPECT_EQ(written(WEIR_TYPE_RATE, {50000, false, true}), "50%");
 }
 
 TEST(Quantity, WhatIsWrittenReadsBackTheSame)
@@ -173,7 +179,7 @@ TEST(Quantity, WhatIsWrittenReadsBackTheSame)
         if (type == WEIR_TYPE_RATE)
             number = 1 + number % WEIR_RATE_MAX;
         weir_quantity back = {};
-        std::string text = written(type, {number, in_packets});
+        std::string text = written(type, {number, in_packets, false});
         ASSERT_EQ(weir_quantity_parse(type, text.c_str(), &back), WEIR_QUANTITY_FINE) << text;
         ASSERT_EQ(back.number, number) << text;
         ASSERT_EQ(back.in_packets, in_packets) << text;

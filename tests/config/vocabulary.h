@@ -52,10 +52,18 @@ inline const weir_vocabulary *vocabulary()
                              *const per[] = {"port", "class", nullptr},
                              *const check[] = {"none", "order", nullptr};
     static const weir_key_row end = {};
-    static const weir_key_row generator[] = {row("flows", WEIR_TYPE_COUNT, "64k", 1, 1 << 24),
-        row("size", WEIR_TYPE_SIZE, "64", 60, 2048, imix), row("rate", WEIR_TYPE_RATE, "max"),
-        row("count", WEIR_TYPE_COUNT, "0"), row("queue", WEIR_TYPE_COUNT, "4096", 32, 1 << 20), later("skew"),
-        end};
+    static const char *const of_line[] = {"%", nullptr}, *const protocols[] = {"udp", "tcp", nullptr};
+    static const weir_key_row spike[] = {
+        row("at", WEIR_TYPE_DURATION, nullptr), row("times", WEIR_TYPE_RATIO, "10", 0, 1000000), end};
+    static weir_key_row phase[] = {
+        row("for", WEIR_TYPE_DURATION, nullptr), row("spike", WEIR_TYPE_MAPS, nullptr, 0, 2), end};
+    static weir_key_row generator[] = {row("flows", WEIR_TYPE_COUNT, "64k", 1, 1 << 24),
+        row("size", WEIR_TYPE_WEIGHTS, "64", 60, 2048, imix),
+        row("rate", WEIR_TYPE_RATE, "max", 0, 0, of_line), row("count", WEIR_TYPE_COUNT, "0"),
+        row("queue", WEIR_TYPE_COUNT, "4096", 32, 1 << 20),
+        row("protocols", WEIR_TYPE_WEIGHTS, "udp", 0, 0, protocols),
+        row("spike", WEIR_TYPE_MAPS, nullptr, 0, 1), row("timeline", WEIR_TYPE_MAPS, nullptr, 0, 3),
+        later("skew"), end};
     static weir_key_row file[] = {row("path", WEIR_TYPE_STRING, nullptr),
         row("speed", WEIR_TYPE_RATIO, "0", 0, 1000000), row("rate", WEIR_TYPE_RATE, "max"), end};
     static const weir_key_row validate[] = {row("non-ip", WEIR_TYPE_WORD, "pass", 0, 0, pass), end};
@@ -75,6 +83,10 @@ inline const weir_vocabulary *vocabulary()
     if (all.stages == nullptr) {
         sink[0].needs_order = "order";
         admit[0].by_class = "class";
+        phase[1].nested = generator[6].nested = spike, generator[7].nested = phase;
+        phase[1].optional = generator[6].optional = generator[7].optional = true;
+        for (int i = 6; i < 8; i++)
+            generator[i].never_with[0] = "rate", generator[i].never_with[1] = "max";
         admit[1].optional = admit[3].optional = meter[2].optional = true;
         file[2].only_with[0] = "speed", file[2].only_with[1] = "0";
         for (int i = 1; i < 3; i++)

@@ -65,7 +65,7 @@ class Packets {
     std::vector<std::unique_ptr<Packet>> all;
 };
 
-/* UDP over IPv4, 60 bytes, stamped behind the header if asked. */
+/* UDP over IPv4, 60 bytes, stamped if asked. */
 std::vector<uint8_t> frame(uint32_t flow, bool back = false, const weir_stamp *stamp = nullptr)
 {
     std::vector<uint8_t> f(60);
@@ -78,7 +78,7 @@ std::vector<uint8_t> frame(uint32_t flow, bool back = false, const weir_stamp *s
     memcpy(&f[back ? 26 : 30], &there, 4);
     f[39] = 26;
     if (stamp)
-        memcpy(&f[WEIR_STAMP_OFFSET], stamp, sizeof *stamp);
+        memcpy(&f[f.size() - sizeof *stamp], stamp, sizeof *stamp);
     return f;
 }
 
@@ -521,7 +521,7 @@ TEST(Admit, HoldsAPortToItsRateInBytes)
 {
     Packets p;
     Stage a(weir_stage_admit);
-    a.set("rate", weir_rate{60000, false}).set("burst", UINT64_C(1800));
+    a.set("rate", weir_rate{60000, false, false}).set("burst", UINT64_C(1800));
     ASSERT_EQ(a.start(), 0);
     std::vector<rte_mbuf *> batch(WEIR_BATCH, p.make(frame(0)));
     EXPECT_EQ(a.run(batch), 30u) << "the burst";
@@ -538,7 +538,7 @@ TEST(Admit, PortsDoNotShareABucket)
 {
     Packets p;
     Stage a(weir_stage_admit);
-    a.set("rate", weir_rate{1, false}).set("burst", UINT64_C(1800));
+    a.set("rate", weir_rate{1, false, false}).set("burst", UINT64_C(1800));
     ASSERT_EQ(a.start(), 0);
     std::vector<rte_mbuf *> batch(30, p.make(frame(0)));
     EXPECT_EQ(a.run(batch), 30u);
@@ -554,8 +554,8 @@ TEST(Admit, PacketRatesTakeTheBurstAtSixtyFourBytesAPacket)
     Packets p;
     std::vector<rte_mbuf *> batch(WEIR_BATCH, p.make(std::vector<uint8_t>(1500)));
     Stage a(weir_stage_admit), least(weir_stage_admit);
-    a.set("rate", weir_rate{1000, true}).set("burst", UINT64_C(6400));
-    least.set("rate", weir_rate{1000, true}).set("burst", UINT64_C(1518));
+    a.set("rate", weir_rate{1000, true, false}).set("burst", UINT64_C(6400));
+    least.set("rate", weir_rate{1000, true, false}).set("burst", UINT64_C(1518));
     ASSERT_EQ(a.start() | least.start(), 0);
     uint32_t passed = 0;
     for (int i = 0; i < 5; i++)
@@ -578,8 +578,8 @@ TEST(Admit, NoRateIsNoLimit)
 const std::vector<weir_class> three_classes = [] {
     std::vector<weir_class> c(3);
     c[0].name = "other", c[1].name = "slow", c[2].name = "fast";
-    c[1].rate = {60000, false}, c[1].burst = 1800;
-    c[2].rate = {1000, true}, c[2].burst = 6400;
+    c[1].rate = {60000, false, false}, c[1].burst = 1800;
+    c[2].rate = {1000, true, false}, c[2].burst = 6400;
     return c;
 }();
 
@@ -611,7 +611,7 @@ TEST(Admit, ToObserveDropsNothingAndCountsTheSame)
     Packets p;
     Stage enforced(weir_stage_admit), observed(weir_stage_admit);
     for (Stage *a : {&enforced, &observed})
-        a->set("rate", weir_rate{60000, false}).set("burst", UINT64_C(1800));
+        a->set("rate", weir_rate{60000, false, false}).set("burst", UINT64_C(1800));
     observed.set("mode", observe);
     ASSERT_EQ(enforced.start() | observed.start(), 0);
     std::vector<rte_mbuf *> batch(WEIR_BATCH, p.make(frame(0)));
@@ -633,7 +633,7 @@ TEST(Admit, AnExceptedClassPassesAndTakesNothing)
         weir_class_set except = {};
         except.bits[0] = per == per_class ? 2 : 4;
         a.with_classes(three_classes).set("per", per).set("except", except);
-        a.set("rate", weir_rate{60, false}).set("burst", UINT64_C(1800));
+        a.set("rate", weir_rate{60, false, false}).set("burst", UINT64_C(1800));
         ASSERT_EQ(a.start(), 0);
         a.class_id = per == per_class ? 1 : 2;
         for (int i = 0; i < 10; i++)
@@ -1398,6 +1398,29 @@ TEST_F(Order, TheFirstGapAndTheFirstDisorderAreRemembered)
     EXPECT_EQ(first->disorder.flow, 2u);
     EXPECT_EQ(first->disorder.sequence, 3u);
     EXPECT_EQ(first->disorder.expected, 5u);
+}
+
+TEST_F(Order, TheNextGenerationOfAFlowBeginsAnew)
+{
+    const uint64_t second = UINT64_C(1) << WEIR_STAMP_SEQUENCE_BITS, third = 2 * second;
+    arrive({0, 1, second, second + 1});
+    expect(0, 0, 0);
+    arrive({third + 2, third + 1, third + 3});
+    expect(1, 1, 0);
+    arrive({second + 2}); /* of a flow that has ended */
+    expect(1, 2, 0);
+}
+
+TEST_F(Order, AStampIsFoundInAChain)
+{
+    Packets p;
+    weir_stamp stamp = {WEIR_STAMP_MAGIC, 1, 0, 0};
+    for (uint32_t cut : {30u, 50u}) {
+        s.run({p.make_chain(frame(0, false, &stamp), cut)});
+        stamp.sequence++;
+    }
+    EXPECT_EQ(s.count("checked"), 2u);
+    expect(0, 0, 0);
 }
 
 TEST_F(Order, WhatCarriesNoStampOfOursIsCountedNotChecked)

@@ -33,9 +33,10 @@ struct Sample : weir_snapshot {
         tsc_hz = 2000000000;
         running_tsc = 40000000000; /* 20 s */
         now_tsc = 1000000000000;
-        port[0] = {"gen", "generator", "up", 1, 0, 1, 81234567, 5199012288, 0, 0, 0, 0, 81240000, nullptr};
+        port[0] = {"gen", "generator", "up", 1, 0, 1, 81234567, 5199012288, 0, 0, 0, 0, 81240000, 1500, 9000,
+            250000, nullptr};
         port[1] = {"wan", "vdev", "up", 1, 0, 1, 0, 0, 0, 0, 0, WEIR_SNAPSHOT_UNKNOWN, WEIR_SNAPSHOT_UNKNOWN,
-            nullptr};
+            WEIR_SNAPSHOT_UNKNOWN, WEIR_SNAPSHOT_UNKNOWN, WEIR_SNAPSHOT_UNKNOWN, nullptr};
         ports = port, n_ports = 2;
         const char *pools[4] = {"ingress", "work", "work", "out"};
         for (uint32_t i = 0; i < 4; i++) {

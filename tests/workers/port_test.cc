@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "dataplane/mbuf.h"
+#include "dataplane/generator.h"
 #include "dataplane/stamp.h"
 
 /* What the driver answered; a test may falsify it. */
@@ -38,14 +39,6 @@ extern "C" int rte_eth_dev_rss_hash_conf_get(uint16_t id, rte_eth_rss_conf *conf
 namespace {
 
 constexpr uint64_t HZ = 1000000007; /* odd: nothing divides */
-
-struct GeneratorParams { /* as port_generator.c lays it out; checked against its table below */
-    uint64_t flows;
-    weir_range size;
-    weir_rate rate;
-    uint64_t count;
-    uint64_t queue;
-};
 
 struct FileParams { /* likewise, of port_file.c */
     const char *path;
@@ -91,7 +84,7 @@ class Port : public testing::Test {
         return opened ? def.start(port, 0) : result;
     }
 
-    int open_file(const std::string &path, FileParams p = {nullptr, 0, {0, false}, 1, 1, 4096})
+    int open_file(const std::string &path, FileParams p = {nullptr, 0, {0, false, false}, 1, 1, 4096})
     {
         p.path = path.c_str();
         return open(weir_port_file, &p);
@@ -140,30 +133,121 @@ class Port : public testing::Test {
     weir_batch batch = {};
 };
 
-GeneratorParams params(uint64_t pps, uint64_t count = 0)
+weir_weights drawn(uint64_t low, uint64_t high)
 {
-    GeneratorParams p = {};
-    p.flows = 64;
-    p.size = {64, 64, 0};
-    p.rate = {pps, true};
+    weir_weights w = {};
+    w.n = 1;
+    w.of[0] = {low, high, 0, 1};
+    return w;
+}
+
+weir_generator_params params(uint64_t pps, uint64_t count = 0)
+{
+    weir_generator_params p = {};
+    p.frames.flows = 64;
+    p.frames.size = drawn(64, 64);
+    p.frames.versions = p.frames.protocols = p.frames.vlans = p.frames.service_vlans = p.frames.to_ports =
+        p.frames.malformed = drawn(0, 0);
+    p.profile.rate = {pps, true, false};
+    p.profile.burst = 1;
+    p.line.per_s = 1250000000;
     p.count = count;
     p.queue = 4096;
     return p;
 }
 
-TEST_F(Port, TheParameterStructOfThisTestIsTheGenerators)
+/* Of a generator that several workers share: what each of its queues makes. */
+std::vector<std::string> made(const weir_port *port, weir_batch *batch)
 {
-    ASSERT_EQ(weir_port_generator.params_size, sizeof(GeneratorParams));
-    const size_t offsets[] = {offsetof(GeneratorParams, flows), offsetof(GeneratorParams, size),
-        offsetof(GeneratorParams, rate), offsetof(GeneratorParams, count), offsetof(GeneratorParams, queue)};
-    for (size_t i = 0; i < 5; i++)
-        EXPECT_EQ(weir_port_generator.params[i].offset, offsets[i]);
+    std::vector<std::string> frames;
+    bool all = false;
+    while (!all) {
+        all = true;
+        for (uint16_t q = 0; q < port->rx_queues; q++) {
+            uint32_t n = port->def->receive(const_cast<weir_port *>(port), q, batch);
+            for (uint32_t i = 0; i < n; i++) {
+                rte_mbuf *m = batch->desc[i].mbuf;
+                frames.emplace_back(rte_pktmbuf_mtod(m, const char *), m->data_len);
+                rte_pktmbuf_free(m);
+            }
+            all &= port->def->ended(port, q);
+        }
+    }
+    return frames;
+}
+
+TEST_F(Port, AnyNumberOfQueuesMakesTheSameFrames)
+{
+    auto p = params(0, 20000);
+    p.frames.protocols.n = 2;
+    p.frames.protocols.of[1] = {0, 0, 1, 1}; /* TCP, which numbers what its flow has carried */
+    p.frames.size = drawn(60, 1514);
+    for (int skewed = 0; skewed < 2; skewed++) {
+        p.frames.skew = skewed != 0 ? 1500 : 0;
+        ASSERT_EQ(open(weir_port_generator, &p), 0);
+        auto whole = made(port, &batch);
+        ASSERT_EQ(whole.size(), 20000u);
+        std::sort(whole.begin(), whole.end());
+        EXPECT_EQ(std::unique(whole.begin(), whole.end()), whole.end());
+        for (uint16_t queues : {2, 3, 7}) {
+            ASSERT_EQ(open(weir_port_generator, &p, 0, queues), 0);
+            auto parts = made(port, &batch);
+            std::sort(parts.begin(), parts.end());
+            EXPECT_TRUE(parts == whole) << queues;
+        }
+    }
+}
+
+TEST_F(Port, TheQueuesOfAPacedGeneratorKeepItsRateTogether)
+{
+    auto p = params(999983);
+    ASSERT_EQ(open(weir_port_generator, &p, 0, 3), 0);
+    for (uint64_t now = 0; now <= 2 * HZ; now += 10007)
+        for (uint16_t q = 0; q < 3; q++) {
+            batch.now_tsc = now;
+            batch.n = port->def->receive(port, q, &batch);
+            release();
+        }
+    weir_port_stats stats;
+    port->def->stats(port, &stats);
+    EXPECT_NEAR(static_cast<double>(stats.received), 2 * 999983., 20);
+    EXPECT_EQ(stats.missed, 0u);
+    uint64_t before = stats.offered;
+    for (uint16_t q = 0; q < 3; q++) { /* a second without a look */
+        batch.now_tsc = 3 * HZ;
+        batch.n = port->def->receive(port, q, &batch);
+        release();
+    }
+    port->def->stats(port, &stats);
+    EXPECT_NEAR(static_cast<double>(stats.missed), 999983. - 4096, 4096);
+    EXPECT_GT(stats.offered, before);
+}
+
+TEST_F(Port, AContradictionIsRefusedWithItsRemedy)
+{
+    auto p = params(1000);
+    p.profile.n_ramps = 1;
+    p.profile.ramp = {{1000, false, false}, 1000000};
+    EXPECT_EQ(open(weir_port_generator, &p), -EINVAL);
+    EXPECT_NE(std::string(port->error).find("write both in packets"), std::string::npos);
+    p.profile.ramp.to.packets = true;
+    EXPECT_EQ(open(weir_port_generator, &p), 0);
+    p.line = {1000, true, false};
+    EXPECT_EQ(open(weir_port_generator, &p), -EINVAL);
+    EXPECT_NE(std::string(port->error).find("line: 25Gbps"), std::string::npos);
+    p.line = {1250000000, false, false};
+    p.n_phases = 1;
+    p.timeline[0].for_ns = 1000000000;
+    EXPECT_EQ(open(weir_port_generator, &p), -EINVAL);
+    EXPECT_NE(std::string(port->error).find("timeline"), std::string::npos);
+    p.profile.n_ramps = 0;
+    EXPECT_EQ(open(weir_port_generator, &p), 0);
 }
 
 TEST_F(Port, SameSeedSameBytes)
 {
     auto p = params(0);
-    p.size = {60, 1514, 0};
+    p.frames.size = drawn(60, 1514);
     ASSERT_EQ(open(weir_port_generator, &p), 0);
     std::string first = bytes(3200);
     ASSERT_EQ(open(weir_port_generator, &p), 0);
@@ -175,9 +259,9 @@ TEST_F(Port, SameSeedSameBytes)
 TEST_F(Port, FramesAreValidAndStampedInOrder)
 {
     auto p = params(0);
-    p.size = {0, 0, 0}; /* imix */
+    p.frames.size = drawn(0, 0); /* imix */
     ASSERT_EQ(open(weir_port_generator, &p, 3), 0);
-    std::vector<uint64_t> next(p.flows);
+    std::vector<uint64_t> next(p.frames.flows);
     for (int round = 0; round < 100; round++) {
         ASSERT_EQ(receive(0), static_cast<uint32_t>(WEIR_BATCH));
         for (uint32_t i = 0; i < batch.n; i++) {
@@ -188,10 +272,9 @@ TEST_F(Port, FramesAreValidAndStampedInOrder)
             ASSERT_EQ(rte_be_to_cpu_16(ip->total_length), m->data_len - 14);
             ASSERT_EQ(batch.desc[i].length, m->pkt_len);
             weir_stamp stamp;
-            std::memcpy(&stamp, frame + WEIR_STAMP_OFFSET, sizeof stamp);
-            ASSERT_EQ(stamp.magic, WEIR_STAMP_MAGIC);
+            ASSERT_TRUE(weir_stamp_read(m, &stamp));
             ASSERT_EQ(stamp.port, 3);
-            ASSERT_LT(stamp.flow, p.flows);
+            ASSERT_LT(stamp.flow, p.frames.flows);
             ASSERT_EQ(stamp.sequence, next[stamp.flow]++);
         }
         release();
@@ -238,36 +321,36 @@ TEST_F(Port, WhatThePipelineDoesNotFetchIsMissedExactly)
 /* At a packet each 100 cycles they are due at 100, 200, … whenever they are fetched, in batches of any size. */
 TEST_F(Port, APacketIsDueWhenTheScheduleCalledForIt)
 {
-    GeneratorParams p = params(HZ / 100);
-    p.size = {60, 1514, 0};
+    auto p = params(HZ / 100);
+    p.frames.size = drawn(60, 1514);
     ASSERT_EQ(open(weir_port_generator, &p), 0);
     uint64_t packets = 0;
     for (uint64_t now : {150u, 1010u, 1011u, 1110u, 20000u, 20000u, 20000u}) {
         receive(now);
         for (uint32_t i = 0; i < batch.n; i++) {
             uint64_t exact = ++packets * HZ / (HZ / 100);
-            EXPECT_NEAR(double(port->def->due(port, &batch, i)), double(exact), 2) << packets;
+            EXPECT_NEAR(double(port->def->due(port, 0, &batch, i)), double(exact), 2) << packets;
         }
         release();
     }
     EXPECT_EQ(packets, 11u + 3 * WEIR_BATCH);
-    /* In bits a long frame takes longer to come. */
-    p.rate = {HZ / 100, false};
+    /* In bits the one behind a long frame takes longer to come; the first one waits as for one of the mean size. */
+    p.profile.rate = {HZ / 100, false, false};
     ASSERT_EQ(open(weir_port_generator, &p), 0);
-    uint64_t bytes = 0;
+    uint64_t bytes = 787;
     for (uint64_t now = 1000000; now < 3000000; now += 250000) {
         receive(now);
         for (uint32_t i = 0; i < batch.n; i++) {
+            EXPECT_NEAR(double(port->def->due(port, 0, &batch, i)), double(bytes) * 100, 2);
             bytes += batch.desc[i].length;
-            EXPECT_NEAR(double(port->def->due(port, &batch, i)), double(bytes) * 100, 100);
         }
         release();
     }
-    EXPECT_GT(bytes, 0u);
-    p.rate = {0, true};
+    EXPECT_GT(bytes, 787u);
+    p.profile.rate = {0, true, false};
     ASSERT_EQ(open(weir_port_generator, &p), 0);
     receive(77);
-    EXPECT_EQ(port->def->due(port, &batch, 5), 77u) << "as fast as they are taken: they are due now";
+    EXPECT_EQ(port->def->due(port, 0, &batch, 5), 77u) << "as fast as they are taken: they are due now";
     release();
 }
 
@@ -445,12 +528,12 @@ TEST_F(Replay, TheParameterStructOfThisTestIsTheFiles)
 TEST_F(Replay, GapsAreThoseOfTheCaptureScaledBySpeed)
 {
     std::string path = temporary(capture(1, four, {0, 1000, 1500, 6000}));
-    ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false}, 1, 1, 4096}), 0);
+    ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false, false}, 1, 1, 4096}), 0);
     EXPECT_EQ(at({0, 999, 1000, 1499, 1500, 5999, 6000, 100000}), (Counts{1, 0, 1, 0, 1, 0, 1, 0}));
     EXPECT_TRUE(port->def->ended(port, 0));
     EXPECT_EQ(stats().offered, 4u);
     EXPECT_EQ(stats().missed, 0u);
-    ASSERT_EQ(open_file(path, {nullptr, 2500, {0, false}, 1, 1, 4096}), 0) << "2.5 times as fast";
+    ASSERT_EQ(open_file(path, {nullptr, 2500, {0, false, false}, 1, 1, 4096}), 0) << "2.5 times as fast";
     EXPECT_EQ(at({0, 399, 400, 599, 600, 2399, 2400}), (Counts{1, 0, 1, 0, 1, 0, 1}));
     std::remove(path.c_str());
 }
@@ -458,15 +541,15 @@ TEST_F(Replay, GapsAreThoseOfTheCaptureScaledBySpeed)
 TEST_F(Replay, APacketThatComesLateIsKnownToBe)
 {
     std::string path = temporary(capture(1, four, {0, 1000, 1500, 6000}));
-    ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false}, 2, 1, 4096}), 0);
+    ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false, false}, 2, 1, 4096}), 0);
     ASSERT_EQ(receive(HZ), 8u);
     const uint64_t due_us[] = {0, 1000, 1500, 6000, 8000, 9000, 9500, 14000};
     for (uint32_t i = 0; i < 8; i++)
-        EXPECT_EQ(port->def->due(port, &batch, i), due_us[i] * HZ / 1000000) << i;
+        EXPECT_EQ(port->def->due(port, 0, &batch, i), due_us[i] * HZ / 1000000) << i;
     release();
     ASSERT_EQ(open_file(path), 0);
     ASSERT_EQ(receive(HZ), 4u);
-    EXPECT_EQ(port->def->due(port, &batch, 3), HZ) << "without a schedule it is due when it comes";
+    EXPECT_EQ(port->def->due(port, 0, &batch, 3), HZ) << "without a schedule it is due when it comes";
     release();
     std::remove(path.c_str());
 }
@@ -474,7 +557,7 @@ TEST_F(Replay, APacketThatComesLateIsKnownToBe)
 TEST_F(Replay, PassesAreAMeanGapApart)
 {
     std::string path = temporary(capture(1, four, {0, 1000, 1500, 6000})); /* a mean gap of 2 ms */
-    ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false}, 3, 1, 4096}), 0);
+    ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false, false}, 3, 1, 4096}), 0);
     EXPECT_EQ(at({6000, 7999, 8000, 8999, 9000, 16000, 17000, 22000}), (Counts{4, 0, 1, 0, 1, 3, 1, 2}));
     EXPECT_TRUE(port->def->ended(port, 0));
     std::remove(path.c_str());
@@ -483,7 +566,7 @@ TEST_F(Replay, PassesAreAMeanGapApart)
 TEST_F(Replay, AClockThatStepsBackWaitsForItself)
 {
     std::string path = temporary(capture(1, four, {5000, 6000, 3000, 7000}));
-    ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false}, 1, 1, 4096}), 0);
+    ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false, false}, 1, 1, 4096}), 0);
     EXPECT_EQ(at({0, 1000, 1999, 2000}), (Counts{1, 2, 0, 1}));
     std::remove(path.c_str());
 }
@@ -492,8 +575,9 @@ TEST_F(Replay, ARateIsExactInPacketsAndInBytesOverPassesWithoutEnd)
 {
     std::string path = temporary(capture(1, {{60, 60}, {60, 1000}, {60, 100}}, {0, 9000000}));
     for (bool packets : {true, false}) {
-        ASSERT_EQ(
-            open_file(path, {nullptr, 0, {packets ? 999983u : 999983 * 1160 / 3, packets}, 0, 1, 4096}), 0);
+        ASSERT_EQ(open_file(path,
+                      {nullptr, 0, {packets ? 999983u : 999983 * 1160 / 3, packets, false}, 0, 1, 4096}),
+            0);
         uint64_t made = 0;
         for (uint64_t now = 0; now <= 2 * HZ; now += 10007) {
             made += receive(now);
@@ -510,7 +594,7 @@ TEST_F(Replay, WhatThePipelineDoesNotFetchIsMissedExactly)
 {
     std::string path = temporary(capture(1, four, {0, 1000, 1500, 6000}));
     for (uint64_t multiply : {1, 3}) {
-        ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false}, 0, multiply, 100}), 0);
+        ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false, false}, 0, multiply, 100}), 0);
         /* 1 s: 125 passes of 8 ms, and the first packet of the next one */
         EXPECT_EQ(at({1000000}), (Counts{100}));
         EXPECT_EQ(stats().missed, 500 * multiply + 1 - 100);
@@ -518,7 +602,7 @@ TEST_F(Replay, WhatThePipelineDoesNotFetchIsMissedExactly)
         EXPECT_EQ(
             at({1000999, 1001000, 1008000}), (Counts(multiply == 1 ? Counts{0, 1, 3} : Counts{2, 1, 9})));
     }
-    ASSERT_EQ(open_file(path, {nullptr, 0, {1000000, true}, 1000, 1, 32}), 0);
+    ASSERT_EQ(open_file(path, {nullptr, 0, {1000000, true, false}, 1000, 1, 32}), 0);
     EXPECT_EQ(at({3600000000}), (Counts{32})) << "the last of 4000";
     EXPECT_TRUE(port->def->ended(port, 0));
     EXPECT_EQ(stats().offered, 4000u);
@@ -528,7 +612,7 @@ TEST_F(Replay, WhatThePipelineDoesNotFetchIsMissedExactly)
 TEST_F(Replay, WithoutAScheduleAFileWaitsAndMissesNothing)
 {
     std::string path = temporary(capture(1, four, {0, 1000, 1500, 6000}));
-    ASSERT_EQ(open_file(path, {nullptr, 0, {0, false}, 1000, 2, 32}), 0);
+    ASSERT_EQ(open_file(path, {nullptr, 0, {0, false, false}, 1000, 2, 32}), 0);
     EXPECT_EQ(at({0, 3600000000}), (Counts{8000, 0}));
     EXPECT_EQ(stats().missed, 0u);
     EXPECT_EQ(stats().offered, WEIR_UNKNOWN);
@@ -538,7 +622,7 @@ TEST_F(Replay, WithoutAScheduleAFileWaitsAndMissesNothing)
 TEST_F(Replay, AnEmptyCaptureEndsAtOnce)
 {
     std::string path = temporary(capture(1, {}));
-    ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false}, 0, 5, 4096}), 0);
+    ASSERT_EQ(open_file(path, {nullptr, 1000, {0, false, false}, 0, 5, 4096}), 0);
     EXPECT_TRUE(port->def->ended(port, 0));
     EXPECT_EQ(at({1000}), (Counts{0}));
     std::remove(path.c_str());

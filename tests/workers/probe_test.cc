@@ -156,7 +156,7 @@ TEST_F(Probe, IsTimedFromWhenItWasDue)
     static uint64_t late;
     late = rte_get_tsc_hz();
     probe_every(32);
-    port_def.due = [](const weir_port *, const weir_batch *batch, uint32_t i) {
+    port_def.due = [](const weir_port *, uint16_t, const weir_batch *batch, uint32_t i) {
         EXPECT_EQ(batch->n, 32u);
         EXPECT_EQ(i, 31u);
         return batch->now_tsc - late;
