@@ -15,10 +15,11 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/watch.h"
 #include "workers/runtime.h"
 
 struct options {
-    const char *socket;
+    const char *socket, *interval;
     bool json;
     const char *write, *at, *snap, *every, *count, *length; /* capture only */
 };
@@ -30,8 +31,10 @@ struct options {
 const struct weir_option weir_ctl_options[] = {
     {"socket", "FILE", "the control socket of the weir that is meant (default: of the only one that runs)",
         offsetof(struct options, socket), false},
-    {"json", NULL, "print what it answers as it is (workers and orders: JSON)",
+    {"json", NULL, "print what it answers as it is (stats, watch, workers and orders: JSON)",
         offsetof(struct options, json), false},
+    {"interval", "TIME", "watch: between two looks, 100ms to 5s (default: 1s)",
+        offsetof(struct options, interval), false},
     OF_CAPTURE("write", "FILE", write, "into this file, as pcapng; - is standard output (short: -w)"),
     OF_CAPTURE("at", "WHERE", at,
         "what enters the pool of this name; `drop` or `drop:REASON` (default: what comes from ports)"),
@@ -41,7 +44,7 @@ const struct weir_option weir_ctl_options[] = {
     OF_CAPTURE("for", "TIME", length, "end after this time, as in 10s"),
     {.name = NULL},
 };
-static const char usage[] = "usage: weir ctl [OPTION]… workers | ledger | config | ready\n"
+static const char usage[] = "usage: weir ctl [OPTION]… stats | watch | workers | ledger | config | ready\n"
                             "       weir ctl [OPTION]… resize POOL WORKERS\n"
                             "       weir ctl [OPTION]… move POOL SHARD WORKER\n"
                             "       weir ctl [OPTION]… shuffle POOL\n"
@@ -62,7 +65,8 @@ static void print_times(json_t *w)
 {
     size_t i;
     json_t *g;
-    printf("  cycles a packet:");
+    printf("%s.%lld, cycles a packet:", json_string_value(json_object_get(w, "pool")),
+        json_integer_value(json_object_get(w, "index")));
     json_array_foreach(json_object_get(w, "stages"), i, g)
     {
         printf("%s %s", i ? "," : "", json_string_value(json_object_get(g, "stage")));
@@ -82,22 +86,18 @@ static void print_workers(json_t *answer)
 {
     size_t i;
     json_t *w;
-    printf("%-16s %6s %4s %-10s %6s %8s %6s %6s %8s %7s %6s\n", "POOL", "WORKER", "CPU", "STATE", "SHARDS",
-        "HELD", "BUSY%", "IDLE%", "BLOCKED%", "PARKED%", "LOST%");
+    weir_watch_workers(answer);
+    puts("");
     json_array_foreach(answer, i, w)
     {
-        const char *pool, *state;
-        int number, cpu, stuck, shards;
-        json_int_t held;
-        double busy, idle, blocked, parked, lost;
-        if (json_unpack(w, "{s:s,s:i,s:i,s:s,s:b,s:i,s:I,s:f,s:f,s:f,s:f,s:f}", "pool", &pool, "index",
-                &number, "cpu", &cpu, "state", &state, "stuck", &stuck, "shards", &shards, "held", &held,
-                "busy_percent", &busy, "idle_percent", &idle, "blocked_percent", &blocked, "parked_percent",
-                &parked, "lost_percent", &lost) == 0)
-            printf("%-16s %6d %4d %-10s %6d %8lld %6.1f %6.1f %8.1f %7.1f %6.1f\n", pool, number, cpu,
-                stuck ? "stuck" : state, shards, (long long)held, busy, idle, blocked, parked, lost);
         print_times(w);
     }
+}
+
+static void print_stats(json_t *answer)
+{
+    double seconds = json_real_value(json_object_get(answer, "running_seconds"));
+    weir_watch_table(NULL, answer, seconds > 0 ? seconds : 1);
 }
 
 static void print_moves(json_t *answer)
@@ -120,6 +120,8 @@ static const struct request {
     bool changes;
     void (*print)(json_t *answer); /* NULL = it is text */
 } requests[] = {
+    {"stats", "/api/v1/stats", {NULL}, false, print_stats},
+    {"watch", "/api/v1/stream", {NULL}, false, NULL}, /* shown as it comes */
     {"workers", "/api/v1/workers", {NULL}, false, print_workers},
     {"ledger", "/debug/ledger", {NULL}, false, NULL},
     {"config", "/debug/config", {NULL}, false, NULL},
@@ -210,6 +212,7 @@ struct receiver {
     FILE *answer, *file; /* file: NULL = nothing came for it yet */
     const char *name;    /* of that file, NULL = there is none */
     char summary[128];
+    struct weir_watch watch;
 };
 
 static volatile sig_atomic_t connection = -1;
@@ -260,7 +263,12 @@ static void add(CURLU *url, const char *key, const char *value)
 static void prepare(struct receiver *to, CURLU *url, const struct request *r, const struct options *o)
 {
     const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
-    curl_easy_setopt(to->curl, CURLOPT_TIMEOUT, r == &capture ? 0L : TIMEOUT_S);
+    bool watches = strcmp(r->word, "watch") == 0;
+    curl_easy_setopt(to->curl, CURLOPT_WRITEFUNCTION, watches ? weir_watch_take : on_body);
+    curl_easy_setopt(to->curl, CURLOPT_WRITEDATA, watches ? (void *)&to->watch : to);
+    curl_easy_setopt(to->curl, CURLOPT_TIMEOUT, r == &capture || watches ? 0L : TIMEOUT_S);
+    if (watches)
+        add(url, "every", o->interval);
     if (r != &capture)
         return;
     to->name = o->write;
@@ -279,6 +287,7 @@ static int ask(
     long status = 0;
     CURLU *url = curl_url();
     struct receiver to = {.curl = curl_easy_init(), .answer = open_memstream(answer, &size)};
+    to.watch = (struct weir_watch){.json = o->json, .rest = to.answer};
     CURLcode failed = CURLE_OUT_OF_MEMORY;
     if (to.answer != NULL && url != NULL && to.curl != NULL) {
         curl_url_set(url, CURLUPART_URL, "http://weir/", 0);
@@ -288,8 +297,6 @@ static int ask(
         prepare(&to, url, r, o);
         curl_easy_setopt(to.curl, CURLOPT_CURLU, url);
         curl_easy_setopt(to.curl, CURLOPT_UNIX_SOCKET_PATH, path);
-        curl_easy_setopt(to.curl, CURLOPT_WRITEFUNCTION, on_body);
-        curl_easy_setopt(to.curl, CURLOPT_WRITEDATA, &to);
         curl_easy_setopt(to.curl, CURLOPT_HEADERFUNCTION, on_header);
         curl_easy_setopt(to.curl, CURLOPT_HEADERDATA, &to);
         if (r->changes)
@@ -297,6 +304,9 @@ static int ask(
         failed = curl_easy_perform(to.curl);
         curl_easy_getinfo(to.curl, CURLINFO_RESPONSE_CODE, &status);
     }
+    if (to.watch.events > 0 && failed != CURLE_WRITE_ERROR) /* it ends with the weir */
+        failed = CURLE_OK;
+    weir_watch_end(&to.watch);
     if (failed != CURLE_OK && failed != CURLE_WRITE_ERROR)
         fprintf(stderr, "weir ctl: %s: %s\n", path, curl_easy_strerror(failed));
     else if (to.summary[0] != '\0')

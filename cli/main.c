@@ -29,7 +29,7 @@ static const struct weir_verb verbs[] = {
     {"bench", weir_verb_bench, "find the highest rate without loss, and latency below it", weir_bench_options,
         "FILE"},
     {"ctl", weir_verb_ctl, "ask a running weir, or have it rearrange its workers", weir_ctl_options,
-        "workers ledger config ready resize move shuffle capture drain"},
+        "stats watch workers ledger config ready resize move shuffle capture drain"},
     {"flows", weir_verb_flows, "count packets, bytes and flows of capture files", weir_flows_options, "FILE"},
     {"document", document, "print the reference of config or metrics, or the completion for bash", NULL,
         "config metrics completion"},

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -376,6 +377,8 @@ static int run_file(const char *file, const struct options *o, int progress_ms)
         return WEIR_FAILED_CONFIG;
     weir_log_set_level(config->log);
 
+    mallopt(M_ARENA_MAX,
+        2); /* each connection has a thread, and an arena keeps what those that had it have freed */
     int signals = open_signals();
     if (signals < 0) {
         weir_log(WEIR_LOG_ERROR, "cannot listen for signals: %s", strerror(errno));

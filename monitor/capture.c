@@ -12,6 +12,7 @@
 #include "config/quantity.h"
 #include "dataplane/pcapng.h"
 #include "dataplane/wall.h"
+#include "monitor/pages.h"
 #include "workers/capture.h"
 
 #define BLOCK_BYTES 32768 /* in one go, and what the last packet of them is longer */
@@ -192,6 +193,8 @@ static struct stream *begin(struct weir_runtime *rt, struct MHD_Connection *c, F
 unsigned weir_capture_serve(const struct weir_http *h, struct MHD_Connection *c, FILE *to)
 {
     char error[512] = "";
+    if (!weir_http_lasts(c, true))
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
     FILE *complaint = fmemopen(error, sizeof(error), "w");
     struct stream *s = complaint ? begin(weir_http_source_of(h)->runtime, c, complaint) : NULL;
     unsigned refused = errno == EINVAL ? MHD_HTTP_BAD_REQUEST : MHD_HTTP_CONFLICT;
@@ -207,5 +210,5 @@ unsigned weir_capture_serve(const struct weir_http *h, struct MHD_Connection *c,
     MHD_add_response_header(s->response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/x-pcapng");
     MHD_queue_response(c, MHD_HTTP_OK, s->response);
     MHD_destroy_response(s->response);
-    return 0;
+    return WEIR_PAGE_ANSWERED;
 }

@@ -2,9 +2,10 @@
 #include "monitor/http.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,241 +16,112 @@
 #include <unistd.h>
 
 #include "config/key_table.h"
-#include "monitor/capture.h"
-#include "monitor/certificate.h"
-#include "monitor/metrics.h"
+#include "monitor/pages.h"
 #include "monitor/profile.h"
-#include "monitor/workers.h"
 
-#define CONNECTIONS_MAX 32
+#define CONNECTIONS_MAX 512
+#define CROWDED 64 /* from so many on, who waits longest makes room for who comes; to leave takes a moment */
+#define LASTING_MAX 16 /* answers without an end */
 #define IDLE_TIMEOUT_S 10
 #define HEADER_BYTES_MAX 8192
 #define BODY_BYTES_MAX ((size_t)1 << 20)
+#define STACK_BYTES ((size_t)512 * 1024)
+
+enum progress { FREE, WAITING, ANSWERING, SENDING, LASTING, STREAMING, EVICTED };
+
+struct connection {
+    struct weir_http *http;
+    enum progress progress;
+    int fd;
+    uint64_t turn; /* the lower, the longer it has been as it is */
+};
 
 struct weir_http {
     struct MHD_Daemon *daemon;
     struct weir_http_source source;
     char *path; /* of the Unix socket, NULL = an address */
+    pthread_mutex_t lock;
+    struct connection connections[CONNECTIONS_MAX]; /* under `lock`, as is: */
+    uint64_t turn;
 };
 
-/* ---- pages: each writes its body and returns the status; those of profile.c are more ---- */
+/* ---- connections: a thread each, and no client keeps another out ---- */
 
-#define ANSWERED 0u /* a page that has queued its answer by itself */
-
-const struct weir_http_source *weir_http_source_of(const struct weir_http *h)
+static uint32_t count(const struct weir_http *h, enum progress first, enum progress last)
 {
-    return &h->source;
+    uint32_t n = 0;
+    for (const struct connection *c = h->connections; c < h->connections + CONNECTIONS_MAX; c++)
+        n += c->progress >= first && c->progress <= last;
+    return n;
 }
 
-static unsigned write_metrics(const struct weir_http *h, struct MHD_Connection *, FILE *to)
+/* For its request, or for somebody to read its answer: not just for its turn. */
+static bool awaits_client(const struct connection *c)
 {
-    struct weir_snapshot *s = h->source.take(h->source.argument);
-    if (!s)
-        return MHD_HTTP_SERVICE_UNAVAILABLE;
-    weir_metrics_text(s, to);
-    h->source.release(s);
-    return MHD_HTTP_OK;
+    struct pollfd ready = {.fd = c->fd, .events = c->progress == WAITING ? POLLIN : POLLOUT};
+    return (c->progress == WAITING || c->progress == SENDING) && poll(&ready, 1, 0) == 0;
 }
 
-static unsigned write_json(json_t *json, unsigned status, FILE *to)
+/* Who has waited longest for its client is cut off. */
+static void make_room(struct weir_http *h)
 {
-    bool fine = json && json_dumpf(json, to, JSON_COMPACT | JSON_ESCAPE_SLASH) == 0;
-    if (fine)
-        fputc('\n', to);
-    json_decref(json);
-    return fine ? status : MHD_HTTP_SERVICE_UNAVAILABLE;
+    struct connection *oldest = NULL;
+    for (struct connection *c = h->connections; c < h->connections + CONNECTIONS_MAX; c++)
+        if ((!oldest || c->turn < oldest->turn) && awaits_client(c))
+            oldest = c;
+    if (!oldest)
+        return;
+    oldest->progress = EVICTED;
+    shutdown(oldest->fd, SHUT_RDWR); /* its thread closes it */
 }
 
-static unsigned write_vars(const struct weir_http *h, struct MHD_Connection *, FILE *to)
+static void notice(
+    void *http, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode what)
 {
-    struct weir_snapshot *s = h->source.take(h->source.argument);
-    json_t *all = s ? weir_metrics_json(s) : NULL;
-    if (s)
-        h->source.release(s);
-    return write_json(all, MHD_HTTP_OK, to);
-}
-
-static unsigned write_workers(const struct weir_http *h, struct MHD_Connection *, FILE *to)
-{
-    struct weir_snapshot *s = h->source.take(h->source.argument);
-    json_t *all = s ? weir_workers_json(s) : NULL;
-    if (s)
-        h->source.release(s);
-    return write_json(all, MHD_HTTP_OK, to);
-}
-
-static unsigned write_stats(const struct weir_http *h, struct MHD_Connection *, FILE *to)
-{
-    struct weir_snapshot *s = h->source.take(h->source.argument);
-    bool fine = s && weir_certificate_json(s, to) == 0;
-    if (s)
-        h->source.release(s);
-    return fine ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
-}
-
-static unsigned write_ledger(const struct weir_http *h, struct MHD_Connection *, FILE *to)
-{
-    struct weir_snapshot *s = h->source.take(h->source.argument);
-    if (!s)
-        return MHD_HTTP_SERVICE_UNAVAILABLE;
-    weir_certificate_text(s, to);
-    h->source.release(s);
-    return MHD_HTTP_OK;
-}
-
-static unsigned write_config(const struct weir_http *h, struct MHD_Connection *, FILE *to)
-{
-    h->source.write_config(h->source.argument, to);
-    return MHD_HTTP_OK;
-}
-
-static unsigned write_healthy(const struct weir_http *, struct MHD_Connection *, FILE *to)
-{
-    fputs("weir answers\n", to);
-    return MHD_HTTP_OK;
-}
-
-/* Ready: every worker comes back from its stages and receives, every port has its device and a link. */
-static unsigned write_ready(const struct weir_http *h, struct MHD_Connection *, FILE *to)
-{
-    struct weir_snapshot *s = h->source.take(h->source.argument);
-    unsigned status = s ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
-    for (uint32_t i = 0; s && i < s->n_workers; i++) {
-        const struct weir_snapshot_worker *w = &s->workers[i];
-        if (!w->stuck && w->state == WEIR_WORKER_RUNNING)
-            continue;
-        fprintf(to, "worker %u of %s: %s\n", w->index, w->pool, weir_worker_shows(w));
-        status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    struct weir_http *h = http;
+    struct connection *c = what == MHD_CONNECTION_NOTIFY_STARTED ? h->connections : *context;
+    pthread_mutex_lock(&h->lock);
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        if (count(h, WAITING, STREAMING) >= CROWDED)
+            make_room(h);
+        while (c->progress != FREE) /* there is one: libmicrohttpd takes no more than there are */
+            c++;
+        *c = (struct connection){.http = h,
+            .progress = WAITING,
+            .fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+            .turn = ++h->turn};
+        *context = c;
+    } else {
+        c->progress = FREE;
     }
-    for (uint32_t i = 0; s && i < s->n_ports; i++) {
-        if (s->ports[i].up)
-            continue;
-        fprintf(to, "port %s: %s\n", s->ports[i].name, s->ports[i].condition);
-        status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    pthread_mutex_unlock(&h->lock);
+}
+
+static struct connection *connection_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* Unless it was cut off, or lasts. */
+static void set_progress(struct connection *c, enum progress now)
+{
+    pthread_mutex_lock(&c->http->lock);
+    if (c->progress < LASTING || (c->progress < EVICTED && now == WAITING)) {
+        c->progress = now;
+        c->turn = ++c->http->turn;
     }
-    if (status == MHD_HTTP_OK)
-        fputs("ready\n", to);
-    if (s)
-        h->source.release(s);
-    return status;
+    pthread_mutex_unlock(&c->http->lock);
 }
 
-/* ---- orders ---- */
-
-/* A number of the query; false where there is none. */
-static bool number_of(struct MHD_Connection *c, const char *key, uint32_t *number)
+bool weir_http_lasts(struct MHD_Connection *connection, bool ends)
 {
-    const char *text = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, key);
-    size_t digits = text ? strspn(text, "0123456789") : 0;
-    *number = digits ? (uint32_t)strtoul(text, NULL, 10) : 0;
-    return digits > 0 && digits < 10 && !text[digits];
-}
-
-static unsigned carry_out(const struct weir_http *h, struct MHD_Connection *c, enum weir_order_kind kind,
-    bool understood, struct weir_order *o, FILE *to)
-{
-    static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-    const char *pool = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "pool");
-    o->kind = kind;
-    if (pool)
-        snprintf(o->pool, sizeof(o->pool), "%s", pool);
-    if (!pool || pool[strspn(pool, name)] || !understood)
-        return write_json(json_pack("{s:s}", "error", "the query lacks the name of a pool, or a number"),
-            MHD_HTTP_BAD_REQUEST, to);
-    if (!h->source.order(h->source.argument, o))
-        return write_json(json_pack("{s:s}", "error", o->error), MHD_HTTP_CONFLICT, to);
-    return write_json(json_pack("{s:i,s:i,s:I}", "moves", o->moves, "shards", o->shards, "slowest_ns",
-                          (json_int_t)o->slowest_ns),
-        MHD_HTTP_OK, to);
-}
-
-static unsigned order_resize(const struct weir_http *h, struct MHD_Connection *c, FILE *to)
-{
-    struct weir_order o = {0};
-    bool understood = number_of(c, "workers", &o.number);
-    return carry_out(h, c, WEIR_ORDER_RESIZE, understood, &o, to);
-}
-
-static unsigned order_move(const struct weir_http *h, struct MHD_Connection *c, FILE *to)
-{
-    struct weir_order o = {0};
-    bool understood = number_of(c, "shard", &o.number) && number_of(c, "worker", &o.worker);
-    return carry_out(h, c, WEIR_ORDER_MOVE, understood, &o, to);
-}
-
-static unsigned order_shuffle(const struct weir_http *h, struct MHD_Connection *c, FILE *to)
-{
-    struct weir_order o = {0};
-    return carry_out(h, c, WEIR_ORDER_SHUFFLE, true, &o, to);
-}
-
-static unsigned order_drain(const struct weir_http *h, struct MHD_Connection *, FILE *to)
-{
-    h->source.drain(h->source.argument);
-    return write_json(json_pack("{s:b}", "draining", 1), MHD_HTTP_OK, to);
-}
-
-static weir_page_writer write_index;
-
-#define TEXT "text/plain; charset=utf-8"
-#define BYTES "application/octet-stream"
-
-static const struct page {
-    const char *url, *type, *help;
-    weir_page_writer *write;
-    bool changes; /* POST, and on the Unix socket only */
-} pages[] = {
-    {"/", TEXT, "this list", write_index, false},
-    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", "for Prometheus", write_metrics, false},
-    {"/healthz", TEXT, "200: it answers", write_healthy, false},
-    {"/readyz", TEXT, "200: every worker works and every port is up; else 503, and which is not", write_ready,
-        false},
-    {"/debug/vars", "application/json", "every metric: name to value, or to a list with labels", write_vars,
-        false},
-    {"/debug/ledger", TEXT, "the books as they stand, as in the certificate", write_ledger, false},
-    {"/debug/config", TEXT, "the whole configuration, and where each value comes from", write_config, false},
-    {"/debug/workers", TEXT,
-        "what each worker does; ?stack=1: and its native stack, for which it gets a signal",
-        weir_profile_workers, false},
-    {"/debug/mempool", TEXT, "packet buffers by who has them", weir_profile_mempool, false},
-    {"/debug/pprof/", TEXT, "this list", write_index, false},
-    {"/debug/pprof/profile", BYTES, "?seconds=30&pool=NAME: CPU time, for `go tool pprof` and `google-pprof`",
-        weir_profile_cpu, false},
-    {"/debug/pprof/block", BYTES, "time that pools waited for a full inbox; ?debug=1: as text",
-        weir_profile_block, false},
-    {"/debug/pprof/symbol", TEXT, "names of addresses, for both programs", weir_profile_symbol, false},
-    {"/debug/pprof/cmdline", TEXT, "how weir was started", weir_profile_cmdline, false},
-    {"/api/v1/stats", "application/json", "the books for programs", write_stats, false},
-    {"/api/v1/workers", "application/json", "what each worker does", write_workers, false},
-    {"/control/resize", "application/json", "?pool=NAME&workers=N", order_resize, true},
-    {"/control/move", "application/json", "?pool=NAME&shard=N&worker=N", order_move, true},
-    {"/control/shuffle", "application/json", "?pool=NAME", order_shuffle, true},
-    {"/control/capture", "application/json",
-        "?at=POOL|drop|drop:REASON&filter=…&snap=N&every=N&count=N: pcapng", weir_capture_serve, true},
-    {"/control/drain", "application/json", "stop as after SIGTERM", order_drain, true},
-};
-#define PAGES_END (pages + sizeof(pages) / sizeof(pages[0]))
-
-static bool is_served(const struct weir_http *h, const struct page *p)
-{
-    return !p->changes || h->path;
-}
-
-/* What google-pprof looks for lies one folder higher. */
-static bool is_named(const struct page *p, const char *url)
-{
-    static const char twins[] = "/debug/pprof/";
-    return strcmp(p->url, url) == 0 ||
-           (strncmp(p->url, twins, sizeof twins - 1) == 0 && strcmp(p->url + strlen("/debug"), url) == 0);
-}
-
-static unsigned write_index(const struct weir_http *h, struct MHD_Connection *, FILE *to)
-{
-    fputs("weir " WEIR_VERSION "\n\n", to);
-    for (const struct page *p = pages; p < PAGES_END; p++)
-        if (is_served(h, p))
-            fprintf(to, "%-4s %-20s %s\n", p->changes ? "POST" : "GET", p->url, p->help);
-    return MHD_HTTP_OK;
+    struct connection *c = connection_of(connection);
+    pthread_mutex_lock(&c->http->lock);
+    bool room = count(c->http, LASTING, STREAMING) < LASTING_MAX && c->progress == ANSWERING;
+    if (room)
+        c->progress = ends ? LASTING : STREAMING;
+    pthread_mutex_unlock(&c->http->lock);
+    return room;
 }
 
 /* ---- requests ---- */
@@ -272,24 +144,40 @@ static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status
         MHD_create_response_from_buffer(strlen(text), (void *)text, MHD_RESPMEM_PERSISTENT), header, value);
 }
 
+static unsigned write_page(
+    const struct weir_http *h, struct MHD_Connection *connection, const struct weir_page *page, FILE *to)
+{
+    const struct weir_http_source *from = &h->source;
+    if (page->write)
+        return page->write(h, connection, to);
+    struct weir_snapshot *s = from->take(from->argument);
+    if (!s)
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    json_t *tree = page->tree ? page->tree(s) : NULL;
+    if (page->show)
+        page->show(s, to);
+    from->release(s);
+    return page->tree ? weir_page_json(tree, MHD_HTTP_OK, to) : MHD_HTTP_OK;
+}
+
 static enum MHD_Result serve(
-    const struct weir_http *h, struct MHD_Connection *connection, const struct page *page)
+    const struct weir_http *h, struct MHD_Connection *connection, const struct weir_page *page)
 {
     char *body = NULL;
     size_t size = 0;
     FILE *to = open_memstream(&body, &size);
-    unsigned status = to ? page->write(h, connection, to) : MHD_HTTP_SERVICE_UNAVAILABLE;
+    set_progress(connection_of(connection), ANSWERING);
+    unsigned status = to ? write_page(h, connection, page, to) : MHD_HTTP_SERVICE_UNAVAILABLE;
+    set_progress(connection_of(connection), SENDING);
     if (to && fclose(to) != 0) {
         status = MHD_HTTP_SERVICE_UNAVAILABLE;
         size = 0;
     }
-    if (status == ANSWERED) {
+    if (status == WEIR_PAGE_ANSWERED || (status == MHD_HTTP_SERVICE_UNAVAILABLE && size == 0)) {
         free(body);
-        return MHD_YES;
-    }
-    if (status == MHD_HTTP_SERVICE_UNAVAILABLE && size == 0) {
-        free(body);
-        return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "not now, try again\n", "Retry-After", "1");
+        return status == WEIR_PAGE_ANSWERED ? MHD_YES
+                                            : refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+                                                  "not now, try again\n", "Retry-After", "1");
     }
     struct MHD_Response *response = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
     if (!response)
@@ -315,43 +203,56 @@ static enum MHD_Result receive(struct body *to, const char *bytes, size_t *n)
     return MHD_YES;
 }
 
-static void forget(void *argument, struct MHD_Connection *, void **seen, enum MHD_RequestTerminationCode)
+static unsigned body_fault(struct MHD_Connection *connection)
 {
-    if (*seen != argument)
-        free(*seen);
+    const char *length =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    if (MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING))
+        return MHD_HTTP_LENGTH_REQUIRED;
+    return length && strtoull(length, NULL, 10) > BODY_BYTES_MAX ? MHD_HTTP_CONTENT_TOO_LARGE : 0;
 }
 
-static enum MHD_Result answer(void *argument, struct MHD_Connection *connection, const char *url,
+static void completed(
+    void *http, struct MHD_Connection *connection, void **seen, enum MHD_RequestTerminationCode)
+{
+    if (*seen != http)
+        free(*seen);
+    set_progress(connection_of(connection), WAITING);
+}
+
+static enum MHD_Result answer(void *http, struct MHD_Connection *connection, const char *url,
     const char *method, const char *, const char *upload, size_t *upload_size, void **seen)
 {
-    const struct page *page = pages;
-    while (page < PAGES_END && (!is_named(page, url) || !is_served(argument, page)))
-        page++;
+    const struct weir_http *h = http;
+    const struct weir_page *page = weir_page_find(&h->source, url);
     if (!*seen) {
         /* An error is queued on this first call: later, a client that sends a body would see a dropped
          * connection. A page is queued on the last call: earlier, the connection could not be used again. */
-        *seen = argument;
-        if (page == PAGES_END)
+        *seen = http;
+        if (!page)
             return refuse(
                 connection, MHD_HTTP_NOT_FOUND, "no such page; / lists them\n", "Content-Type", "text/plain");
         bool posts = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
         if (page->changes && !posts)
             return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only POST\n", "Allow", "POST");
         bool gets = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
-        bool asks = posts && page->write == weir_profile_symbol;
+        bool asks = posts && page->takes_body;
         if (!page->changes && !gets && !asks)
             return refuse(
                 connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n", "Allow", "GET, HEAD");
+        unsigned fault = body_fault(connection);
+        if (fault)
+            return refuse(connection, fault, "no body of that kind or size\n", "Connection", "close");
         if (asks)
             *seen = calloc(1, sizeof(struct body));
         return *seen ? MHD_YES : MHD_NO;
     }
-    struct body *body = *seen == argument ? NULL : *seen;
+    struct body *body = *seen == http ? NULL : *seen;
     if (*upload_size)
         return receive(body, upload, upload_size);
     if (body)
-        MHD_set_connection_value(connection, MHD_POSTDATA_KIND, WEIR_PROFILE_BODY, body->bytes);
-    return serve(argument, connection, page);
+        MHD_set_connection_value(connection, MHD_POSTDATA_KIND, WEIR_PAGE_BODY, body->bytes);
+    return serve(h, connection, page);
 }
 
 /* ---- start and stop ---- */
@@ -426,13 +327,20 @@ static int open_listener(const struct sockaddr_storage *address)
     if ((v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) != 0) ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
         bind(fd, (const struct sockaddr *)address, length) != 0 || (local && chmod(path, 0660) != 0) ||
-        listen(fd, CONNECTIONS_MAX) != 0) {
+        listen(fd, SOMAXCONN) != 0) {
         int cause = errno;
         close(fd);
         errno = cause;
         return -1;
     }
     return fd;
+}
+
+static void free_http(struct weir_http *h)
+{
+    pthread_mutex_destroy(&h->lock);
+    free(h->path);
+    free(h);
 }
 
 struct weir_http *weir_http_start(
@@ -462,20 +370,26 @@ struct weir_http *weir_http_start(
     }
     h->source = *source;
     h->path = address.ss_family == AF_UNIX ? strdup(listen_on) : NULL;
+    pthread_mutex_init(&h->lock, NULL);
     h->daemon = MHD_start_daemon(
         MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION, 0, NULL, NULL, answer,
-        h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, forget, h, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_BYTES_MAX, MHD_OPTION_END);
+        h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HEADER_BYTES_MAX, MHD_OPTION_THREAD_STACK_SIZE, STACK_BYTES, MHD_OPTION_NOTIFY_CONNECTION,
+        notice, h, MHD_OPTION_NOTIFY_COMPLETED, completed, h, MHD_OPTION_END);
     if (!h->daemon) { /* the socket is closed by then */
         snprintf(error, error_size,
             "the HTTP server on %s did not start: too few threads or files (ulimit -a)", listen_on);
-        free(h->path);
-        free(h);
+        free_http(h);
         errno = EAGAIN;
         return NULL;
     }
     return h;
+}
+
+const struct weir_http_source *weir_http_source_of(const struct weir_http *h)
+{
+    return &h->source;
 }
 
 uint16_t weir_http_port(const struct weir_http *h)
@@ -487,12 +401,14 @@ uint16_t weir_http_port(const struct weir_http *h)
 static void let_answers_out(struct weir_http *h)
 {
     static const struct timespec a_while = {.tv_nsec = 10000000};
+    uint32_t answers = 1;
     unlink(h->path);
     int fd = MHD_quiesce_daemon(h->daemon);
-    for (int i = 0; i < 100; i++) {
-        if (MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections == 0)
-            break;
+    for (int i = 0; i < 100 && answers > 0; i++) {
         nanosleep(&a_while, NULL);
+        pthread_mutex_lock(&h->lock);
+        answers = count(h, ANSWERING, LASTING);
+        pthread_mutex_unlock(&h->lock);
     }
     if (fd >= 0)
         close(fd);
@@ -506,6 +422,5 @@ void weir_http_stop(struct weir_http *h)
     if (h->path)
         let_answers_out(h);
     MHD_stop_daemon(h->daemon);
-    free(h->path);
-    free(h);
+    free_http(h);
 }

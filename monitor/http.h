@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The HTTP server of a running weir. On an address it answers what only reads; on a Unix socket POST changes things. Each
- * connection has a thread, since an order takes until it is carried out, and a profile as long as it was asked for. */
+/* The HTTP server of a running weir. On an address it answers GET and HEAD; on a Unix socket POST changes things. Each
+ * connection has a thread, since an order takes until it is carried out. When there are many, who waits longest for its own
+ * request is cut off, so that slow clients and silent ones keep nobody out. */
 #pragma once
 
 #include <stddef.h>
@@ -42,6 +43,9 @@ struct weir_http *weir_http_start(
 /* How a page is written: its body to the file; returns the status. */
 typedef unsigned weir_page_writer(const struct weir_http *, struct MHD_Connection *, FILE *);
 const struct weir_http_source *weir_http_source_of(const struct weir_http *);
+/* A page whose answer goes on says so, and is not cut off then; by the stop of the server only if it does not end itself
+ * when all else does. False: there are too many. */
+bool weir_http_lasts(struct MHD_Connection *, bool ends);
 
 uint16_t weir_http_port(const struct weir_http *);
 /* Waits for a request that is being answered. NULL is allowed. */

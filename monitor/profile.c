@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "monitor/pages.h"
 #include "rings/word.h"
 #include "workers/sample.h"
 
@@ -159,7 +160,7 @@ unsigned weir_profile_cmdline(const struct weir_http *, struct MHD_Connection *,
 /* How both programs ask: addresses in hexadecimal, with a + between them. */
 unsigned weir_profile_symbol(const struct weir_http *, struct MHD_Connection *c, FILE *to)
 {
-    const char *at = MHD_lookup_connection_value(c, MHD_POSTDATA_KIND, WEIR_PROFILE_BODY);
+    const char *at = MHD_lookup_connection_value(c, MHD_POSTDATA_KIND, WEIR_PAGE_BODY);
     char *end;
     fputs("num_symbols: 1\n", to);
     for (; at != NULL; at = *end == '+' ? end + 1 : NULL) {

@@ -20,9 +20,6 @@ weir_page_writer weir_profile_block;
 weir_page_writer weir_profile_workers;
 weir_page_writer weir_profile_symbol, weir_profile_cmdline, weir_profile_mempool;
 
-/* Where weir_profile_symbol() looks for what was posted. */
-#define WEIR_PROFILE_BODY "body"
-
 /* The end: a profile that is being taken is given up, as is each later one. */
 void weir_profile_close(void);
 
