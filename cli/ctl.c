@@ -44,12 +44,13 @@ const struct weir_option weir_ctl_options[] = {
     OF_CAPTURE("for", "TIME", length, "end after this time, as in 10s"),
     {.name = NULL},
 };
-static const char usage[] = "usage: weir ctl [OPTION]… stats | watch | workers | ledger | config | ready\n"
-                            "       weir ctl [OPTION]… resize POOL WORKERS\n"
-                            "       weir ctl [OPTION]… move POOL SHARD WORKER\n"
-                            "       weir ctl [OPTION]… shuffle POOL\n"
-                            "       weir ctl [OPTION]… capture --write FILE ['FILTER']\n"
-                            "       weir ctl [OPTION]… drain\n";
+static const char usage[] =
+    "usage: weir ctl [OPTION]… stats | watch | workers | events | ledger | config | ready\n"
+    "       weir ctl [OPTION]… resize POOL WORKERS\n"
+    "       weir ctl [OPTION]… move POOL SHARD WORKER\n"
+    "       weir ctl [OPTION]… shuffle POOL\n"
+    "       weir ctl [OPTION]… capture --write FILE ['FILTER']\n"
+    "       weir ctl [OPTION]… drain\n";
 static const char notes[] =
     "An order returns when it is carried out; drain returns at once. A capture ends by ctrl-C, too; it\n"
     "holds up nobody: what its reader is too slow for is lost to it. FILTER: pcap-filter(7), in quotes.\n"
@@ -65,8 +66,12 @@ static void print_times(json_t *w)
 {
     size_t i;
     json_t *g;
-    printf("%s.%lld, cycles a packet:", json_string_value(json_object_get(w, "pool")),
+    const char *doing = json_string_value(json_object_get(w, "doing"));
+    printf("%s.%lld", json_string_value(json_object_get(w, "pool")),
         json_integer_value(json_object_get(w, "index")));
+    if (doing != NULL && *doing != '\0')
+        printf(" %s for %.1f s", doing, json_real_value(json_object_get(w, "doing_seconds")));
+    printf("; cycles a packet:");
     json_array_foreach(json_object_get(w, "stages"), i, g)
     {
         printf("%s %s", i ? "," : "", json_string_value(json_object_get(g, "stage")));
@@ -124,6 +129,7 @@ static const struct request {
     {"watch", "/api/v1/stream", {NULL}, false, NULL}, /* shown as it comes */
     {"workers", "/api/v1/workers", {NULL}, false, print_workers},
     {"ledger", "/debug/ledger", {NULL}, false, NULL},
+    {"events", "/debug/events", {NULL}, false, NULL},
     {"config", "/debug/config", {NULL}, false, NULL},
     {"ready", "/readyz", {NULL}, false, NULL},
     {"resize", "/control/resize", {"pool", "workers"}, true, print_moves},

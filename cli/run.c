@@ -21,6 +21,7 @@
 #include "cli/cli.h"
 #include "config/key_table.h"
 #include "monitor/certificate.h"
+#include "monitor/events.h"
 #include "monitor/http.h"
 #include "monitor/profile.h"
 #include "monitor/progress.h"
@@ -82,8 +83,16 @@ struct display {
     bool terminal;
     bool failure_told;
     uint64_t next_look_tsc, next_line_tsc;
-    struct weir_snapshot *before;
+    struct weir_snapshot *seen, *shown; /* at the last look; in the last line */
+    struct weir_events *events;
 };
+
+static int64_t unix_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
 
 static size_t columns(void)
 {
@@ -106,23 +115,31 @@ static void observe(struct display *d, struct weir_runtime *rt, uint64_t now_tsc
     if (now->failure != NULL && !d->failure_told)
         weir_log(WEIR_LOG_ERROR, "%s", now->failure);
     d->failure_told = d->failure_told || now->failure != NULL;
+    struct weir_snapshot *seen = d->seen, *shown = d->shown;
+    if (seen != NULL)
+        weir_events_watch(d->events, seen, now, unix_ns());
+    d->seen = now;
     if (d->every_ms != 0 && now_tsc >= d->next_line_tsc) {
-        char line[1024], shown[1040];
+        char line[1024], text[1040];
         d->next_line_tsc = now_tsc + (uint64_t)d->every_ms * rt->tsc_hz / 1000;
-        weir_progress_line(d->before, now, line, sizeof line, d->terminal ? columns() : 0);
-        snprintf(shown, sizeof shown, d->terminal ? "\r\033[K%s" : "%s\n", line);
-        weir_log_show(shown);
-        weir_snapshot_free(d->before);
-        d->before = now;
-        return;
+        weir_progress_line(shown, now, line, sizeof line, d->terminal ? columns() : 0);
+        snprintf(text, sizeof text, d->terminal ? "\r\033[K%s" : "%s\n", line);
+        weir_log_show(text);
+        d->shown = now;
     }
-    weir_snapshot_free(now);
+    if (shown != d->shown && shown != seen)
+        weir_snapshot_free(shown);
+    if (seen != d->shown)
+        weir_snapshot_free(seen);
 }
 
 static void clear(const struct display *d)
 {
-    if (d->terminal && d->before != NULL)
+    if (d->terminal && d->shown != NULL)
         weir_log_show("\r\033[K");
+    if (d->seen != d->shown)
+        weir_snapshot_free(d->seen);
+    weir_snapshot_free(d->shown);
 }
 
 static struct weir_snapshot *take(void *rt)
@@ -135,10 +152,11 @@ static void write_config(void *rt, FILE *to)
     weir_config_print(((const struct weir_runtime *)rt)->config, to);
 }
 
-static struct weir_http *serve(
-    const struct weir_config *config, struct weir_runtime *rt, enum weir_failure *failed)
+static struct weir_http *serve(const struct weir_config *config, struct weir_runtime *rt,
+    struct weir_events *events, enum weir_failure *failed)
 {
-    const struct weir_http_source source = {take, weir_snapshot_free, write_config, NULL, NULL, rt, rt};
+    const struct weir_http_source source = {
+        take, weir_snapshot_free, write_config, NULL, NULL, rt, rt, events};
     char error[512];
     *failed = WEIR_FINE;
     if (config->listen != NULL && strcmp(config->listen, "off") == 0)
@@ -170,9 +188,11 @@ static void drain(void *rt)
 }
 
 /* Nobody asked for the default socket: that it cannot be is no reason not to run. */
-static struct weir_http *serve_orders(struct weir_runtime *rt, enum weir_failure *failed)
+static struct weir_http *serve_orders(
+    struct weir_runtime *rt, struct weir_events *events, enum weir_failure *failed)
 {
-    const struct weir_http_source source = {take, weir_snapshot_free, write_config, order, drain, rt, rt};
+    const struct weir_http_source source = {
+        take, weir_snapshot_free, write_config, order, drain, rt, rt, events};
     const struct weir_value *asked = &rt->config->values[WEIR_TOP_CONTROL];
     const char *name = rt->config->name != NULL ? rt->config->name : "weir";
     char path[PATH_MAX], error[512];
@@ -205,14 +225,15 @@ static void stop_serving(struct weir_http *http, struct weir_http *control)
 
 /* ---- the loop of the control thread ---- */
 
-static void dump_workers(const struct weir_runtime *rt, const struct weir_snapshot *s)
+static void dump_workers(
+    const struct weir_runtime *rt, const struct weir_snapshot *s, struct weir_events *events)
 {
     char *text = NULL, *rest;
     size_t size;
     FILE *to = open_memstream(&text, &size);
     if (to == NULL)
         return;
-    weir_profile_write_workers(rt, s, true, to);
+    weir_profile_write_workers(rt, s, events, true, to);
     if (fclose(to) == 0)
         for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
             weir_log(WEIR_LOG_NOTICE, "%s", line);
@@ -221,18 +242,18 @@ static void dump_workers(const struct weir_runtime *rt, const struct weir_snapsh
 
 /* SIGQUIT: what each worker does and where its code is, to the log. SIGUSR1: the books, to standard error. Nobody is stopped
  * for it. */
-static void show(struct weir_runtime *rt, uint32_t number)
+static void show(struct weir_runtime *rt, struct weir_events *events, uint32_t number)
 {
     struct weir_snapshot *s = weir_snapshot_take(rt);
     if (s != NULL && number == SIGQUIT)
-        dump_workers(rt, s);
+        dump_workers(rt, s, events);
     else if (s != NULL)
         weir_certificate_text(s, stderr);
     weir_snapshot_free(s);
 }
 
 /* How many of the signals came that drain: the first does, each more says hurry. An order only ends the wait. */
-static unsigned signals_taken(struct weir_runtime *rt, int fd, int wait_ms)
+static unsigned signals_taken(struct weir_runtime *rt, struct weir_events *events, int fd, int wait_ms)
 {
     int orders = weir_manager_fd(rt->manager);
     unsigned drains = 0;
@@ -246,7 +267,7 @@ static unsigned signals_taken(struct weir_runtime *rt, int fd, int wait_ms)
     ssize_t n = read(fd, signals, sizeof signals);
     for (size_t i = 0; n > 0 && i < (size_t)n / sizeof signals[0]; i++) {
         if (signals[i].ssi_signo == SIGQUIT || signals[i].ssi_signo == SIGUSR1)
-            show(rt, signals[i].ssi_signo);
+            show(rt, events, signals[i].ssi_signo);
         else
             drains++;
     }
@@ -265,7 +286,7 @@ static bool run(struct weir_runtime *rt, int signals, struct display *display)
     unsigned came = 0;
     for (;;) {
         bool hurry = rt->signal_tsc != 0 || weir_manager_busy(rt);
-        came += signals_taken(rt, signals, hurry ? HURRY_TICK_MS : TICK_MS);
+        came += signals_taken(rt, display->events, signals, hurry ? HURRY_TICK_MS : TICK_MS);
         uint64_t now = rte_rdtsc();
         if (weir_runtime_tick(rt, now))
             return true;
@@ -327,23 +348,28 @@ static int run_pipeline(struct weir_runtime *rt, const struct options *o, int pr
     if (failed != WEIR_FINE)
         return (int)failed;
     tell_plan(rt);
-    struct weir_http *http = serve(rt->config, rt, &failed);
-    struct weir_http *control = failed == WEIR_FINE ? serve_orders(rt, &failed) : NULL;
+    struct weir_events *events = weir_events_new();
+    if (events == NULL)
+        return WEIR_FAILED_OS;
+    struct weir_http *http = serve(rt->config, rt, events, &failed);
+    struct weir_http *control = failed == WEIR_FINE ? serve_orders(rt, events, &failed) : NULL;
     if (failed == WEIR_FINE)
         failed = weir_runtime_start(rt);
     if (failed != WEIR_FINE) {
         weir_manager_close(rt);
         stop_serving(http, control);
+        weir_events_free(events);
         if (rt->abandoned)
             _exit((int)failed); /* as below */
         return (int)failed;
     }
-    struct display display = {.every_ms = progress_ms, .terminal = isatty(STDERR_FILENO) != 0};
+    struct display display = {
+        .every_ms = progress_ms, .terminal = isatty(STDERR_FILENO) != 0, .events = events};
     bool all = run(rt, signals, &display);
     weir_manager_close(rt);
     clear(&display);
-    weir_snapshot_free(display.before);
     stop_serving(http, control);
+    weir_events_free(events);
     if (all)
         weir_runtime_finish(rt);
     int code = certify(rt, o->json);

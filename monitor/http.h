@@ -16,6 +16,7 @@ extern "C" {
 #endif
 
 struct MHD_Connection;
+struct weir_events;
 struct weir_http;
 struct weir_runtime;
 
@@ -29,6 +30,7 @@ struct weir_http_source {
     void (*drain)(void *argument);
     void *argument;
     struct weir_runtime *runtime; /* whose workers profiles and captures are of; NULL = none */
+    struct weir_events *events;   /* NULL = none */
 };
 
 /* Listen on exactly this address.

@@ -8,6 +8,7 @@
 
 #include "monitor/capture.h"
 #include "monitor/certificate.h"
+#include "monitor/events.h"
 #include "monitor/metrics.h"
 #include "monitor/profile.h"
 #include "monitor/stream.h"
@@ -62,6 +63,39 @@ static unsigned write_healthy(const struct weir_http *, struct MHD_Connection *,
 {
     fputs("weir answers\n", to);
     return MHD_HTTP_OK;
+}
+
+static unsigned write_workers(const struct weir_http *h, struct MHD_Connection *, FILE *to)
+{
+    const struct weir_http_source *from = weir_http_source_of(h);
+    struct weir_snapshot *s = from->take(from->argument);
+    json_t *all = s ? weir_workers_json(s) : NULL, *w;
+    size_t i;
+    json_array_foreach(all, i, w)
+    {
+        char text[128];
+        double seconds = from->events ? weir_events_doing(from->events, (uint32_t)i, text, sizeof text) : 0;
+        if (from->events)
+            json_object_update_new(w, json_pack("{s:s,s:f}", "doing", text, "doing_seconds", seconds));
+    }
+    if (s)
+        from->release(s);
+    return weir_page_json(all, MHD_HTTP_OK, to);
+}
+
+static unsigned write_events(const struct weir_http *h, struct MHD_Connection *, FILE *to)
+{
+    struct weir_events *events = weir_http_source_of(h)->events;
+    if (!events)
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    weir_events_text(events, to);
+    return MHD_HTTP_OK;
+}
+
+static unsigned write_events_json(const struct weir_http *h, struct MHD_Connection *, FILE *to)
+{
+    struct weir_events *events = weir_http_source_of(h)->events;
+    return weir_page_json(events ? weir_events_json(events) : NULL, MHD_HTTP_OK, to);
 }
 
 /* ---- orders ---- */
@@ -136,6 +170,7 @@ const struct weir_page weir_pages[] = {
     {"/debug/ledger", TEXT, "the books as they stand, as in the certificate", .show = weir_certificate_text},
     {"/debug/config", TEXT, "the whole configuration, and where each value comes from", .write = write_config},
     {"/debug/workers", TEXT, "what each worker does; ?stack=1: and its native stack, for which it gets a signal", .write = weir_profile_workers},
+    {"/debug/events", TEXT, "the last losses: where, why, when, how many, and what the machine did", .write = write_events},
     {"/debug/mempool", TEXT, "packet buffers by who has them", .write = weir_profile_mempool},
     {"/debug/pprof/", TEXT, "this list", .write = write_index},
     {"/debug/pprof/profile", BYTES, "?seconds=30&pool=NAME: CPU time, for `go tool pprof` and `google-pprof`", .write = weir_profile_cpu},
@@ -143,7 +178,8 @@ const struct weir_page weir_pages[] = {
     {"/debug/pprof/symbol", TEXT, "names of addresses, for both programs", .write = weir_profile_symbol, .takes_body = true},
     {"/debug/pprof/cmdline", TEXT, "how weir was started", .write = weir_profile_cmdline},
     {"/api/v1/stats", JSON, "the books for programs", .tree = weir_certificate_tree},
-    {"/api/v1/workers", JSON, "what each worker does", .tree = weir_workers_json},
+    {"/api/v1/workers", JSON, "what each worker does", .write = write_workers},
+    {"/api/v1/events", JSON, "losses for programs", .write = write_events_json},
     {"/api/v1/stream", "text/event-stream", "?every=1s: the same as /api/v1/stats, again and again", .write = weir_stream_write},
     {"/control/resize", JSON, "?pool=NAME&workers=N", .write = order_resize, .changes = true},
     {"/control/move", JSON, "?pool=NAME&shard=N&worker=N", .write = order_move, .changes = true},

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "monitor/events.h"
 #include "monitor/pages.h"
 #include "rings/word.h"
 #include "workers/sample.h"
@@ -249,8 +250,8 @@ static void write_stack(const struct weir_samples *s, FILE *to)
     }
 }
 
-void weir_profile_write_workers(
-    const struct weir_runtime *rt, const struct weir_snapshot *s, bool stacks, FILE *to)
+void weir_profile_write_workers(const struct weir_runtime *rt, const struct weir_snapshot *s,
+    struct weir_events *events, bool stacks, FILE *to)
 {
     struct weir_sampling *look = stacks ? weir_sampling_start(rt, NULL, 0) : NULL;
     if (look != NULL)
@@ -261,6 +262,10 @@ void weir_profile_write_workers(
             "worker %u of %s (cpu %u, lcore %u): %s, %u shards, holds %lu packets, received %lu, %lu steps\n",
             w->index, w->pool, w->cpu, w->lcore, weir_worker_shows(w), w->shards, (unsigned long)w->held,
             (unsigned long)w->received, (unsigned long)w->steps);
+        char text[128] = "";
+        double seconds = events != NULL ? weir_events_doing(events, i, text, sizeof text) : 0;
+        if (text[0] != '\0')
+            fprintf(to, "    for %.1f s it %s\n", seconds, text);
         for (uint32_t k = 0; look != NULL && k < look->n; k++)
             if (look->of[k]->worker == rt->workers[i])
                 write_stack(look->of[k], to);
@@ -274,7 +279,8 @@ unsigned weir_profile_workers(const struct weir_http *h, struct MHD_Connection *
     struct weir_snapshot *s = take(h);
     if (s == NULL)
         return MHD_HTTP_SERVICE_UNAVAILABLE;
-    weir_profile_write_workers(rt, s, rt != NULL && argument(c, "stack") != NULL, to);
+    weir_profile_write_workers(
+        rt, s, weir_http_source_of(h)->events, rt != NULL && argument(c, "stack") != NULL, to);
     weir_http_source_of(h)->release(s);
     return MHD_HTTP_OK;
 }

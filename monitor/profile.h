@@ -26,7 +26,7 @@ void weir_profile_close(void);
 /* A line for each worker, and below it its native stack, innermost first, if stacks are asked for: that alone signals
  * workers. */
 void weir_profile_write_workers(
-    const struct weir_runtime *, const struct weir_snapshot *, bool stacks, FILE *);
+    const struct weir_runtime *, const struct weir_snapshot *, struct weir_events *, bool stacks, FILE *);
 
 #ifdef __cplusplus
 }

@@ -53,7 +53,7 @@ WORDS = re.compile(r"\bweir_(?:load|store|exchange)_(?:relaxed|acquire|release|a
 # Where the simulator, which has one thread, gives these words a meaning of its own.
 SEAM = "workers/virtual.h"
 
-BUDGET_LINES = 22500  # docs/design/006-budget.md
+BUDGET_LINES = 23000  # docs/design/006-budget.md
 C_FILES = (".c", ".h", ".cc")
 
 # In pieces, or this file would break its own law.

@@ -34,7 +34,7 @@ struct Server : testing::Test {
         fputs("version: 1\n", to);
     }
 
-    weir_http_source source = {take, release, write_config, nullptr, nullptr, this, nullptr};
+    weir_http_source source = {take, release, write_config, nullptr, nullptr, this, nullptr, nullptr};
     weir_http *http = nullptr;
     std::atomic<unsigned> taken = 0;
     bool empty = false;
