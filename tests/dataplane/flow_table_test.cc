@@ -423,14 +423,14 @@ TEST(FlowTable, CraftedCollisionsMeetOnlyUnderAHashThatIsKnown)
         EXPECT_LE(farthest, 3u) << k.name;
         EXPECT_LT(*std::max_element(shards, shards + 64), n / 64 + 6 * 8u) << k.name << ": six deviations";
 
-        std::vector<double> ratios;
-        for (int round = 0; round < 9; round++) {
-            double attacked = seconds_to_find(table, flows, hash_of);
-            ratios.push_back(attacked / seconds_to_find(usual, any, hash_of));
+        /* The quickest of many short turns: what else the machine does only ever makes them longer. */
+        double attacked = 1e9, others = 1e9;
+        for (int round = 0; round < 25; round++) {
+            attacked = std::min(attacked, seconds_to_find(table, flows, hash_of));
+            others = std::min(others, seconds_to_find(usual, any, hash_of));
         }
-        std::sort(ratios.begin(), ratios.end());
-        printf("note: flows crafted for %s cost %.2f times what others do\n", k.name, ratios[4]);
-        EXPECT_LT(ratios[4], 2.0) << k.name;
+        printf("note: flows crafted for %s cost %.2f times what others do\n", k.name, attacked / others);
+        EXPECT_LT(attacked / others, 2.0) << k.name;
     }
 }
 
