@@ -140,7 +140,7 @@ struct weir_config_export {
 
 enum weir_on_full { WEIR_ON_FULL_BLOCK, WEIR_ON_FULL_DROP };
 enum weir_shard_by { WEIR_SHARD_BY_NONE, WEIR_SHARD_BY_FLOW };
-enum weir_memory { WEIR_MEMORY_AUTO, WEIR_MEMORY_HUGEPAGES, WEIR_MEMORY_NORMAL };
+enum weir_memory { WEIR_MEMORY_AUTO, WEIR_MEMORY_HUGEPAGES, WEIR_MEMORY_SHARED, WEIR_MEMORY_NORMAL };
 enum weir_log_level { WEIR_LOG_ERROR, WEIR_LOG_WARNING, WEIR_LOG_NOTICE, WEIR_LOG_INFO, WEIR_LOG_DEBUG };
 
 struct weir_config_pool {

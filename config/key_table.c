@@ -15,7 +15,7 @@
 
 static const char later[] = "comes in a later version of weir";
 
-static const char *const memory_words[] = {"auto", "hugepages", "normal", NULL};
+static const char *const memory_words[] = {"auto", "hugepages", "shared", "normal", NULL};
 static const char *const log_words[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const shard_by_words[] = {"none", "flow", NULL};
 static const char *const on_full_words[] = {"block", "drop", NULL};
@@ -39,7 +39,9 @@ const struct weir_key_row weir_top_rows[] = {
         .type = WEIR_TYPE_WORD,
         .unset = "auto",
         .words = memory_words,
-        .help = "Packet memory. auto: hugepages if there are enough, else normal pages."},
+        .help = "Packet memory. auto: hugepages if there are enough, else normal pages. shared: hugepages "
+                "that other "
+                "programs of DPDK (dpdk-proc-info, dpdk-dumpcap) attach to, under `name`."},
     [WEIR_TOP_CPUS] = {.key = "cpus",
         .type = WEIR_TYPE_CPUS,
         .unset = "auto",

@@ -3,14 +3,18 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <glob.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_cpuflags.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
+#include <rte_pdump.h>
 
 #include "workers/hugepages.h"
 #include "workers/log.h"
@@ -56,7 +60,7 @@ static bool hugepages_suffice(const struct weir_plan *plan, bool say)
         if (plan->n_nodes > 1)
             snprintf(where, sizeof where, " on node %d", plan->nodes[i].node);
         weir_log(WEIR_LOG_ERROR,
-            "memory: hugepages: %zu MiB are needed%s, %zu MiB are free; reserve them with `%s`, or write "
+            "memory: %zu MiB of hugepages are needed%s, %zu MiB are free; reserve them with `%s`, or write "
             "`memory: auto`",
             need >> 20, where, have >> 20, command);
     }
@@ -66,8 +70,9 @@ static bool hugepages_suffice(const struct weir_plan *plan, bool say)
 static enum weir_failure choose_memory(const struct weir_plan *plan, enum weir_memory wanted, bool *huge)
 {
     size_t need = plan->memory_bytes, have = weir_hugepages_free(-1);
-    *huge = wanted != WEIR_MEMORY_NORMAL && hugepages_suffice(plan, wanted == WEIR_MEMORY_HUGEPAGES);
-    if (wanted == WEIR_MEMORY_HUGEPAGES && !*huge)
+    bool must = wanted == WEIR_MEMORY_HUGEPAGES || wanted == WEIR_MEMORY_SHARED;
+    *huge = wanted != WEIR_MEMORY_NORMAL && hugepages_suffice(plan, must);
+    if (must && !*huge)
         return WEIR_FAILED_OS;
     if (!*huge && need > memory_available()) {
         weir_log(WEIR_LOG_ERROR,
@@ -82,6 +87,39 @@ static enum weir_failure choose_memory(const struct weir_plan *plan, enum weir_m
         weir_log(wanted == WEIR_MEMORY_AUTO ? WEIR_LOG_NOTICE : WEIR_LOG_INFO, "memory: %s, %zu MiB",
             *huge ? "hugepages" : "normal pages", need >> 20);
     return WEIR_FINE;
+}
+
+/* ---- memory that others attach to ---- */
+
+/* Files of hugepages, found where they are mapped, and what DPDK keeps beside them. Nobody attaches any more; the pages are
+ * free when we have ended. After a kill the next weir of that name removes them. */
+static void remove_shared(void)
+{
+    static const char *const kept[] = {"config", "hugepage_info", "fbarray_*", "mp_socket*"};
+    char line[PATH_MAX + 128], path[PATH_MAX], pattern[NAME_MAX + 8];
+    FILE *maps = fopen("/proc/self/maps", "re");
+    snprintf(pattern, sizeof pattern, "/%smap_", basename(rte_eal_get_runtime_dir()));
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL)
+        if (sscanf(line, "%*s %*s %*s %*s %*s %4095s", path) == 1 && strstr(path, pattern) != NULL)
+            unlink(path);
+    if (maps != NULL)
+        fclose(maps);
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        glob_t found;
+        snprintf(path, sizeof path, "%s/%s", rte_eal_get_runtime_dir(), kept[i]);
+        if (glob(path, 0, NULL, &found) != 0)
+            continue;
+        for (size_t k = 0; k < found.gl_pathc; k++)
+            unlink(found.gl_pathv[k]);
+        globfree(&found);
+    }
+}
+
+static void share(void)
+{
+    if (rte_pdump_init() != 0)
+        weir_log(WEIR_LOG_WARNING, "memory: shared: dpdk-dumpcap will not work: %s", rte_strerror(rte_errno));
+    atexit(remove_shared);
 }
 
 /* ---- arguments ---- */
@@ -135,9 +173,13 @@ enum weir_failure weir_eal_start(
     }
     const struct weir_value *control = &config->values[WEIR_TOP_CONTROL];
     bool mute = control->set && strcmp(control->text, "off") == 0;
+    bool shared = config->memory == WEIR_MEMORY_SHARED;
+    char prefix[NAME_MAX];
+    snprintf(
+        prefix, sizeof prefix, "--file-prefix=%s", shared && config->name != NULL ? config->name : "weir");
     const char *arguments[ARGUMENTS_MAX] = {"weir", mute ? "--no-telemetry" : "--telemetry", "--iova-mode=va",
-        "--file-prefix=weir", config->log == WEIR_LOG_DEBUG ? "--log-level=*:info" : "--log-level=*:error",
-        "--lcores", cores};
+        prefix, config->log == WEIR_LOG_DEBUG ? "--log-level=*:info" : "--log-level=*:error", "--lcores",
+        cores};
     int n = 7;
     /* Of the PCI bus the devices that are named, and no other: it may be somebody's who knows nothing of us. */
     for (uint32_t i = 0; i < config->n_ports && n < ARGUMENTS_MAX - 8; i++) {
@@ -150,7 +192,8 @@ enum weir_failure weir_eal_start(
         arguments[n++] = "--no-pci";
     const char *const normal[] = {"--no-huge", "--no-shconf", "-m", megabytes, NULL};
     const char *const hugepages[] = {"--in-memory", NULL}; /* leaves no file behind, whatever kills us */
-    for (const char *const *a = huge ? hugepages : normal; *a != NULL; a++)
+    const char *const none[] = {NULL};
+    for (const char *const *a = shared ? none : huge ? hugepages : normal; *a != NULL; a++)
         arguments[n++] = *a;
     for (const char *const *a = extra; a != NULL && *a != NULL && n < ARGUMENTS_MAX - 1; a++)
         arguments[n++] = *a;
@@ -159,10 +202,16 @@ enum weir_failure weir_eal_start(
     int error = rte_errno;
     free(cores);
     if (result < 0) {
-        weir_log(WEIR_LOG_ERROR, "DPDK does not start: %s; `log: debug` shows more", rte_strerror(error));
-        return error == EPERM || error == EACCES ? WEIR_FAILED_PERMISSION : WEIR_FAILED_OS;
+        weir_log(WEIR_LOG_ERROR, "DPDK does not start: %s; %s`log: debug` shows more", rte_strerror(error),
+            shared ? "`memory: shared` needs a mount of hugetlbfs (mount -t hugetlbfs none /dev/hugepages), "
+                     "and a "
+                     "`name` that no other weir has; "
+                   : "");
+        return !shared && (error == EPERM || error == EACCES) ? WEIR_FAILED_PERMISSION : WEIR_FAILED_OS;
     }
     if (config->log != WEIR_LOG_DEBUG)
         silence_libraries();
+    if (shared)
+        share();
     return WEIR_FINE;
 }

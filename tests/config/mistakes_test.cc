@@ -444,7 +444,7 @@ const Mistake mistakes[] = {
         "t.yaml:4:58: burst `64kbps` has an unknown unit; allowed: whole bytes, also with k M G KiB MiB "
         "GiB\n"},
     {"AWordThatIsNotAllowed", small("memory: hugepage\n"),
-        "t.yaml:5:9: memory `hugepage` is not known; allowed: auto, hugepages, normal; did you mean "
+        "t.yaml:5:9: memory `hugepage` is not known; allowed: auto, hugepages, shared, normal; did you mean "
         "`hugepages`?\n"},
     {"AWordLikeNoOther", small("log: loud\n"),
         "t.yaml:5:6: log `loud` is not known; allowed: error, warning, notice, info, debug\n"},
