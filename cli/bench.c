@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* weir bench FILE: the highest rate without loss, and latency below it; after RFC 2544.
+/* weir bench FILE: the highest rate without loss, latency below it, and the longest burst; after RFC 2544.
  *
  * Each trial is a weir of its own, `run` with overrides, and its certificate read back: nothing of one is left in the next. */
 #include <errno.h>
@@ -32,11 +32,15 @@
 #define BACKLOG 0.01 /* but what still waits at the end may be no more than this share of the load */
 #define MOST_PPS 1e11
 #define RESOLUTION 0.02
-#define PROBES 2000 /* a trial, at least */
+#define PROBES 2000        /* a trial, at least */
+#define BURST_PPS 14880952 /* 64-byte frames back to back at 10 Gbit/s */
+#define BURST_TIMES 1000   /* of the load around it */
+#define BURST_AT_MS 200
+#define BURST_RESOLUTION 0.1
 
 struct options {
     const char *sets[WEIR_ARGUMENTS_MAX + 1];
-    const char *loss, *seconds;
+    const char *loss, *seconds, *svg;
     bool json;
 };
 
@@ -46,6 +50,7 @@ const struct weir_option weir_bench_options[] = {
     {"loss", "PERCENT", "of the packets that a trial may lose (0)", offsetof(struct options, loss), false},
     {"seconds", "SECS", "how long a trial is (2)", offsetof(struct options, seconds), false},
     {"json", NULL, "print the result as JSON", offsetof(struct options, json), false},
+    {"svg", "FILE", "draw latency by load", offsetof(struct options, svg), false},
     {.name = NULL},
 };
 static const char usage[] =
@@ -55,6 +60,11 @@ static const char notes[] = "The highest rate is the median of three searches, e
                             "offered\nand not delivered: missed by the port, or dropped anywhere.\n"
                             "exit: 0 fine, 64 usage, 70 no rate passes, 71 system, 78 configuration, or that "
                             "of a trial that failed\n";
+
+struct trial {
+    double rate;  /* 0 = as fast as the pipeline takes it */
+    double burst; /* packets back to back in the middle of it, 0 = none */
+};
 
 struct bench {
     const char *file, *port;
@@ -82,9 +92,9 @@ static const char *unit(double rate)
     return rate >= 1e6 ? "Mpps" : "kpps";
 }
 
-/* `rate` 0 = as fast as the pipeline takes it, here and below. */
-static void run_child(const struct bench *b, double rate, int out)
+static void run_child(const struct bench *b, struct trial t, int out)
 {
+    double rate = t.rate;
     const char *argv[2 * WEIR_ARGUMENTS_MAX + 2 * WEIR_POOLS_LIMIT + 24] = {"weir", "run", "--json",
         "--progress", "0", "--set", "listen=off", "--set", "control=off", "--set", "log=error"};
     int n = 11;
@@ -100,10 +110,13 @@ static void run_child(const struct bench *b, double rate, int out)
     SET(rate == 0 ? "ports.%s.generator.rate=max" : "ports.%s.generator.rate=%.0fpps", b->port, rate);
     SET("ports.%s.generator.queue=%.0f", b->port, fmin(fmax(rate * QUEUE_S, QUEUE_MIN), QUEUE_MAX));
     SET("ports.%s.generator.count=0", b->port);
+    if (t.burst != 0)
+        SET("ports.%s.generator.spike={at: %dms, for: %.0fns, times: %d}", b->port, BURST_AT_MS,
+            t.burst / BURST_PPS * 1e9, BURST_TIMES);
     for (uint32_t i = 0; i < b->config->n_pools; i++)
         if (b->config->pools[i].fed_by_ports && rate != 0 && rate * b->seconds < 1000 * PROBES)
             SET("pools.%s.probe-every=%.0f", b->config->pools[i].name, fmax(rate * b->seconds / PROBES, 1));
-    SET("stop-after=%.0fms", b->seconds * 1000);
+    SET("stop-after=%.0fms", t.burst != 0 ? 2 * BURST_AT_MS + t.burst / BURST_PPS * 1e3 : b->seconds * 1000);
     argv[n] = b->file;
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (dup2(out, STDOUT_FILENO) >= 0)
@@ -112,12 +125,12 @@ static void run_child(const struct bench *b, double rate, int out)
 }
 
 /* Its certificate, or NULL with b->code set; why is said. */
-static json_t *run_trial(struct bench *b, double rate)
+static json_t *run_trial(struct bench *b, struct trial t)
 {
     int out[2] = {-1, -1}, status = -1;
     pid_t pid = pipe2(out, O_CLOEXEC) == 0 ? fork() : -1;
     if (pid == 0)
-        run_child(b, rate, out[1]);
+        run_child(b, t, out[1]);
     if (pid < 0)
         fprintf(stderr, "weir bench: a trial cannot be started: %s\n", strerror(errno));
     close(out[1]);
@@ -138,34 +151,35 @@ static json_t *run_trial(struct bench *b, double rate)
 }
 
 /* Is what a trial was asked to carry carried? */
-static bool passes(const struct bench *b, double rate, const json_t *certificate)
+static bool passes(const struct bench *b, struct trial t, const json_t *certificate)
 {
     const json_t *port = json_array_get(json_object_get(certificate, "ports"), b->port_index);
     double offered = number(port, "offered"), missed = number(port, "missed");
     double lost = missed + number(certificate, "dropped") + number(certificate, "abandoned") +
                   number(certificate, "lost");
-    bool kept_up = offered >= rate * b->seconds * (1 - BACKLOG) - 1;
+    bool kept_up = t.burst != 0 || offered >= t.rate * b->seconds * (1 - BACKLOG) - 1;
     return offered > 0 && lost <= offered * b->loss && kept_up;
 }
 
-/* The highest rate around `first`; 0 = nothing passes, or b->code is set. */
-static double search(struct bench *b, double first)
+/* Run the search, of rates or, with `rate` given, of bursts; 0 = nothing passes, or b->code is set. */
+static double search(struct bench *b, struct weir_search *s, double rate)
 {
-    struct weir_search s;
-    weir_search_begin(&s, first, IDLE_PPS, MOST_PPS, RESOLUTION);
     for (bool more = true; more;) {
-        double rate = s.next;
-        json_t *certificate = run_trial(b, rate);
+        struct trial t = {rate == 0 ? s->next : rate, rate == 0 ? 0 : s->next};
+        json_t *certificate = run_trial(b, t);
         if (certificate == NULL)
             return 0;
-        bool passed = passes(b, rate, certificate);
+        bool passed = passes(b, t, certificate);
         json_decref(certificate);
-        more = weir_search_tell(&s, passed);
-        if (isatty(STDERR_FILENO))
-            fprintf(stderr, "\r\033[Ktrial %u: %.4g %s%s: %s", b->trials, shown(rate), unit(rate),
-                s.confirms ? ", confirming" : "", passed ? "passed" : "failed");
+        more = weir_search_tell(s, passed);
+        if (isatty(STDERR_FILENO) && rate == 0)
+            fprintf(stderr, "\r\033[Ktrial %u: %.4g %s%s: %s", b->trials, shown(t.rate), unit(t.rate),
+                s->confirms ? ", confirming" : "", passed ? "passed" : "failed");
+        else if (isatty(STDERR_FILENO))
+            fprintf(stderr, "\r\033[Ktrial %u: %.0f packets back to back: %s", b->trials, t.burst,
+                passed ? "passed" : "failed");
     }
-    return s.low;
+    return s->low;
 }
 
 /* ---- the whole ---- */
@@ -178,7 +192,7 @@ static int by_size(const void *a, const void *b)
 /* The pool in which most packets end; null if nobody knows. */
 static json_t *latency_at(struct bench *b, double rate, const char *load)
 {
-    json_t *certificate = run_trial(b, rate), *row, *most = NULL;
+    json_t *certificate = run_trial(b, (struct trial){.rate = rate}), *row, *most = NULL;
     size_t i;
     json_array_foreach(json_object_get(certificate, "latency"), i, row)
     {
@@ -195,15 +209,17 @@ static json_t *measure(struct bench *b)
 {
     double at_max[ROUNDS], found[ROUNDS];
     for (int i = 0; i < ROUNDS; i++) {
-        json_t *certificate = run_trial(b, 0);
+        json_t *certificate = run_trial(b, (struct trial){0});
         if (certificate == NULL)
             return NULL;
         at_max[i] = number(certificate, "sent_pps");
         json_decref(certificate);
     }
     qsort(at_max, ROUNDS, sizeof at_max[0], by_size);
+    struct weir_search s;
     for (int i = 0; i < ROUNDS; i++) {
-        found[i] = search(b, i == 0 ? at_max[ROUNDS / 2] : found[i - 1]);
+        weir_search_begin(&s, i == 0 ? at_max[ROUNDS / 2] : found[i - 1], IDLE_PPS, MOST_PPS, RESOLUTION);
+        found[i] = search(b, &s, 0);
         if (b->code != 0)
             return NULL;
     }
@@ -224,17 +240,20 @@ static json_t *measure(struct bench *b)
     } loads[] = {{"idle", 0}, {"10 %", 0.1}, {"50 %", 0.5}, {"90 %", 0.9}};
     for (size_t i = 0; i < sizeof loads / sizeof loads[0] && b->code == 0; i++)
         json_array_append_new(latency, latency_at(b, fmax(best * loads[i].share, IDLE_PPS), loads[i].load));
-    return json_pack("{s:s, s:f, s:f, s:f, s:[f,f,f], s:f, s:o, s:I}", "file", b->file, "loss_percent",
+    weir_search_begin(&s, 2 * QUEUE_MIN, 1, BURST_PPS, BURST_RESOLUTION);
+    double burst = b->code == 0 ? search(b, &s, (double)BURST_PPS / BURST_TIMES) : 0;
+    return json_pack("{s:s, s:f, s:f, s:f, s:[f,f,f], s:f, s:o, s:f, s:I}", "file", b->file, "loss_percent",
         b->loss * 100, "seconds", b->seconds, "highest_pps", best, "found_pps", found[0], found[1], found[2],
-        "max_pps", at_max[ROUNDS / 2], "latency", latency, "trials", (json_int_t)b->trials);
+        "max_pps", at_max[ROUNDS / 2], "latency", latency, "burst_packets", burst, "trials",
+        (json_int_t)b->trials);
 }
 
 /* ---- showing ---- */
 
 static const struct {
-    const char *key, *name;
-} quantiles[] = {{"p50_ns", "p50"}, {"p90_ns", "p90"}, {"p99_ns", "p99"}, {"p99_9_ns", "p99.9"},
-    {"p99_99_ns", "p99.99"}, {"max_ns", "max"}};
+    const char *key, *name, *colour;
+} quantiles[] = {{"p50_ns", "p50", "#0a6"}, {"p90_ns", "p90", "#46c"}, {"p99_ns", "p99", "#a4a"},
+    {"p99_9_ns", "p99.9", "#c80"}, {"p99_99_ns", "p99.99", "#c40"}, {"max_ns", "max", "#888"}};
 #define N_QUANTILES (sizeof quantiles / sizeof quantiles[0])
 
 static void print_text(const json_t *r)
@@ -258,6 +277,44 @@ static void print_text(const json_t *r)
             printf(" %9.1f", number(json_object_get(row, "latency"), quantiles[i].key) / 1000);
         putchar('\n');
     }
+    double burst = number(r, "burst_packets");
+    printf("\nback to back   %s%.0f packets at %.2f Mpps, over a load of %.1f kpps\n",
+        burst >= BURST_PPS ? "more than " : "", burst, BURST_PPS / 1e6, BURST_PPS / 1e3 / BURST_TIMES);
+}
+
+/* Both axes in words: the loads side by side, a line of the grid a tenfold. */
+static bool draw(const json_t *r, const char *path)
+{
+    static const char *const marks[] = {
+        "100 ns", "1 us", "10 us", "100 us", "1 ms", "10 ms", "100 ms", "1 s"};
+    FILE *to = fopen(path, "we");
+    if (to == NULL)
+        return false;
+    const json_t *rows = json_object_get(r, "latency"), *row;
+    size_t k;
+    fprintf(to,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 560 420\" font-family=\"sans-serif\" "
+        "font-size=\"12\">\n<rect width=\"560\" height=\"420\" fill=\"white\"/>\n"
+        "<text x=\"60\" y=\"24\">latency by load; highest rate %.3g %s</text>\n",
+        shown(number(r, "highest_pps")), unit(number(r, "highest_pps")));
+    for (int i = 0; i < 8; i++)
+        fprintf(to,
+            "<text x=\"52\" y=\"%d\" text-anchor=\"end\">%s</text><path d=\"M60 %dH440\" stroke=\"#ddd\"/>\n",
+            384 - 48 * i, marks[i], 380 - 48 * i);
+    json_array_foreach(rows, k, row)
+        fprintf(to, "<text x=\"%zu\" y=\"404\" text-anchor=\"middle\">%s</text>\n", 80 + 110 * k,
+            json_string_value(json_object_get(row, "load")));
+    for (size_t i = 0; i < N_QUANTILES; i++) {
+        fprintf(to,
+            "<text x=\"460\" y=\"%zu\" fill=\"%s\">%s</text><polyline fill=\"none\" stroke=\"%s\" points=\"",
+            60 + 20 * i, quantiles[i].colour, quantiles[i].name, quantiles[i].colour);
+        json_array_foreach(rows, k, row) fprintf(to, "%zu,%.1f ", 80 + 110 * k,
+            380 - 48 * log10(fmax(number(json_object_get(row, "latency"), quantiles[i].key), 100) / 100));
+        fputs("\"/>\n", to);
+    }
+    fputs("</svg>\n", to);
+    bool fine = !ferror(to);
+    return fclose(to) == 0 && fine;
 }
 
 /* ---- the verb ---- */
@@ -317,6 +374,10 @@ int weir_verb_bench(int argc, char **argv)
             json_dumpf(result, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)), putchar('\n');
         else
             print_text(result);
+        if (o.svg != NULL && !draw(result, o.svg)) {
+            fprintf(stderr, "weir bench: %s cannot be written: %s\n", o.svg, strerror(errno));
+            b.code = WEIR_FAILED_OS;
+        }
     }
     json_decref(result);
     weir_config_free(config);

@@ -5,6 +5,7 @@ import os
 import subprocess
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 import lab
 
@@ -32,10 +33,12 @@ class Bench(unittest.TestCase):
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, check=False)
 
     def test_the_highest_rate_is_that_of_the_work_and_all_else_follows_it(self):
-        done = self.bench("--json", *QUICK)
+        picture = self.file + ".svg"
+        done = self.bench("--json", "--svg", picture, *QUICK)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(len(xml.etree.ElementTree.parse(picture).getroot().findall("{*}polyline")), 6)
         result = json.loads(done.stdout)
-        self.assertEqual(sorted(result), ["file", "found_pps", "highest_pps", "latency", "loss_percent", "max_pps", "seconds", "trials"])
+        self.assertEqual(sorted(result), ["burst_packets", "file", "found_pps", "highest_pps", "latency", "loss_percent", "max_pps", "seconds", "trials"])
         self.assertEqual((result["file"], result["loss_percent"], result["seconds"]), (self.file, 20, 0.1))
         self.assertEqual(result["highest_pps"], sorted(result["found_pps"])[1])
         best = result["highest_pps"]
@@ -46,6 +49,8 @@ class Bench(unittest.TestCase):
             self.assertAlmostEqual(row["rate_pps"], max(1000, best * share), delta=1)
             self.assertGreater(row["latency"]["count"], 0, result)
             self.assertLessEqual(row["latency"]["p50_ns"], row["latency"]["max_ns"])
+        self.assertGreater(result["burst_packets"], 1000, "its queue holds 4096")
+        self.assertLess(result["burst_packets"], 14880952)
         self.assertGreater(result["trials"], 20)
 
     def test_what_cannot_be_searched_is_refused_with_the_remedy(self):
