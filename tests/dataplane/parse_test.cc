@@ -244,6 +244,39 @@ TEST(Parse, FragmentsOfAPacketShareAKeyWithoutPorts)
     expect_different(p, parse(ethernet(0x86dd) + ipv6({}, udp(1, 2))));
 }
 
+TEST(Parse, WhereLayer4IsAndWhatCanBeVerified)
+{
+    Ipv4 whole, first, later;
+    first.fragment = 0x2000;
+    later.fragment = 100;
+    Ipv6 h;
+    h.next = 44;
+    const struct {
+        const char *name;
+        Bytes frame;
+        uint32_t offset, end, header, addresses, address_bytes;
+    } cases[] = {{"IPv4", ethernet(0x0800) + ipv4(whole, udp(1, 2)), 34, 62, 34, 26, 4},
+        {"IPv4, first", ethernet(0x0800) + ipv4(first, udp(1, 2, -1, 24)), 0, 0, 34, 26, 4},
+        {"IPv4, later", ethernet(0x0800) + ipv4(later, {1, 2, 3}), 0, 0, 0, 26, 4},
+        {"IPv6", ethernet(0x86dd) + ipv6({}, udp(1, 2)), 54, 82, 54, 22, 16},
+        {"IPv6, first", ethernet(0x86dd) + ipv6(h, fragment6(17, 1) + udp(1, 2, -1, 24)), 0, 0, 62, 22, 16},
+        {"IPv6, later", ethernet(0x86dd) + ipv6(h, fragment6(17, 8) + Bytes{0}), 0, 0, 0, 22, 16},
+        {"not IP", ethernet(0x88cc) + Bytes(46, 0), 0, 0, 0, 0, 0}};
+    for (const auto &c : cases)
+        for (bool inner : {false, true}) {
+            weir_parse_layer4 l = {};
+            weir_desc d = {};
+            uint32_t n = (uint32_t)c.frame.size();
+            EXPECT_EQ(weir_parse_slow(c.frame.data(), n, n, hash_key, inner, &l, &d), WEIR_PARSE_OK)
+                << c.name;
+            EXPECT_EQ(l.offset, c.offset) << c.name;
+            EXPECT_EQ(l.end, c.end) << c.name;
+            EXPECT_EQ(l.header, c.header) << c.name;
+            EXPECT_EQ(l.addresses, c.addresses) << c.name;
+            EXPECT_EQ(l.address_bytes, c.address_bytes) << c.name;
+        }
+}
+
 TEST(Parse, ProtocolsWithoutPortsAreFlowsOfTheirAddresses)
 {
     for (unsigned protocol : {1u, 2u, 47u, 50u, 51u, 89u, 255u, 0u}) {
