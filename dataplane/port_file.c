@@ -269,7 +269,8 @@ static bool grow(void **array, size_t *room, size_t need, size_t item)
 static int keep(struct capture *c, const struct pcap_pkthdr *header, const uint8_t *frame)
 {
     if (!grow((void **)&c->records, &c->room_records, c->n_records + 2, sizeof *c->records) ||
-        !grow((void **)&c->bytes, &c->room_bytes, c->n_bytes + header->caplen, 1))
+        !grow((void **)&c->bytes, &c->room_bytes, c->n_bytes + header->caplen + 1,
+            1)) /* never none: not even of empty frames */
         return -ENOMEM;
     if (header->caplen != 0)
         memcpy(c->bytes + c->n_bytes, frame, header->caplen);

@@ -258,14 +258,15 @@ void weir_profile_write_workers(const struct weir_runtime *rt, const struct weir
         weir_sampling_end(look);
     for (uint32_t i = 0; i < s->n_workers; i++) {
         const struct weir_snapshot_worker *w = &s->workers[i];
+        char doing[128] = "";
+        double seconds = events != NULL ? weir_events_doing(events, i, doing, sizeof doing) : 0;
         fprintf(to,
-            "worker %u of %s (cpu %u, lcore %u): %s, %u shards, holds %lu packets, received %lu, %lu steps\n",
+            "worker %u of %s (cpu %u, lcore %u): %s, %u shards, holds %lu packets, received %lu, %lu steps",
             w->index, w->pool, w->cpu, w->lcore, weir_worker_shows(w), w->shards, (unsigned long)w->held,
             (unsigned long)w->received, (unsigned long)w->steps);
-        char text[128] = "";
-        double seconds = events != NULL ? weir_events_doing(events, i, text, sizeof text) : 0;
-        if (text[0] != '\0')
-            fprintf(to, "    for %.1f s it %s\n", seconds, text);
+        if (doing[0] != '\0')
+            fprintf(to, "; for %.1f s it %s", seconds, doing);
+        fputc('\n', to);
         for (uint32_t k = 0; look != NULL && k < look->n; k++)
             if (look->of[k]->worker == rt->workers[i])
                 write_stack(look->of[k], to);

@@ -66,7 +66,7 @@ class Events(unittest.TestCase):
             says = subprocess.run([lab.WEIR, "ctl", "--socket", w.control, "workers"], capture_output=True, text=True, check=True).stdout
             self.assertRegex(says, r"ingress\.0 [a-z].* for [\d.]+ s; cycles a packet: validate \d+")
             with urllib.request.urlopen(w.url().rsplit("/", 1)[0] + "/debug/workers") as page:
-                self.assertRegex(page.read().decode(), r"worker 0 of out .*\n    for [\d.]+ s it [a-z]")
+                self.assertRegex(page.read().decode(), r"worker 0 of out .*; for [\d.]+ s it [a-z]")
             text = subprocess.run([lab.WEIR, "ctl", "--socket", w.control, "events"], capture_output=True, text=True, check=True).stdout
             self.assertRegex(text, r"class dns, stage `admit` of ingress, rate")
             end = w.stop()

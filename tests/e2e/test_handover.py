@@ -219,13 +219,15 @@ class Ctl(unittest.TestCase):
                     (("resize", "work", "5"), "pool `work` cannot have 5 workers; allowed: 1 .. 4"),
                     (("resize", "work", "0"), "pool `work` cannot have 0 workers; allowed: 1 .. 4"),
                     (("resize", "walk", "2"), "there is no pool `walk`"),
-                    (("resize", "w\u00e4lk", "2"), "the query lacks the name of a pool"),
                     (("resize", "ingress", "2"), "pool `ingress` has no shards"),
                     (("move", "work", "1024", "0"), "pool `work` has no shard 1024; allowed: 0 .. 1023"),
                     (("move", "work", "3", "3"), "pool `work` has no worker 3 at work; allowed: 0 .. 2")):
                 done = self.ctl(w, *words)
                 self.assertEqual((done.returncode, done.stdout), (75, ""), (words, done))
                 self.assertIn(why, done.stderr, words)
+            done = self.ctl(w, "resize", "w\u00e4lk", "2")
+            self.assertEqual((done.returncode, done.stdout), (64, ""), done)
+            self.assertIn("the query lacks the name of a pool", done.stderr)
             for words in ((), ("rezise", "work", "2"), ("resize", "work"), ("resize", "work", "2", "3"),
                           ("resize", "work", "two"), ("resize", "work", "99999999999"), ("--soket", "x")):
                 done = self.ctl(w, *words)

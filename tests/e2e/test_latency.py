@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Latency by probes: as many as were asked for, consistent, from when a packet was due, and no packet the worse for it."""
-import os
 import unittest
 
 import lab
@@ -134,14 +133,15 @@ class Latency(unittest.TestCase):
 
     @lab.only_in("release")
     def test_a_lone_packet_never_waits_for_a_batch_to_fill(self):
+        """It is gone before the next comes. How far p99 is from the median is the machine's: `scripts/bench latency` judges that."""
+        gap_ns = 1e9 / 2000
         for what, text in (("one pool", alone("rate: 2kpps, count: 800")),
                            ("transmit", alone("rate: 2kpps, count: 800", end=TRANSMIT)),
                            ("pipeline", pipeline("rate: 2kpps, count: 800", "probe-every: 1"))):
-            ratios = []
-            while len(ratios) < 8 and (not ratios or min(ratios) > 3):
-                row = self.run_it(text)["latency"][0]
-                ratios.append(row["p99_ns"] / row["p50_ns"])
-            if min(ratios) > 3 and os.getloadavg()[0] > os.cpu_count():
-                self.skipTest(f"the machine is busy with other things (load {os.getloadavg()[0]:.1f}): {ratios}")
-            print(f"\nnote: at a low rate, {what}: p99 is {min(ratios):.1f} times the median of {row['p50_ns'] / 1e3:.1f} us", end="")
-            self.assertLessEqual(min(ratios), 3, (what, ratios))
+            rows = []
+            while len(rows) < 8 and (not rows or min(row["p90_ns"] for row in rows) > gap_ns / 2):
+                rows.append(self.run_it(text)["latency"][0])
+            row = rows[-1]
+            print(f"\nnote: at a low rate, {what}: p99 is {row['p99_ns'] / row['p50_ns']:.1f} times the median of "
+                  f"{row['p50_ns'] / 1e3:.1f} us", end="")
+            self.assertLess(row["p90_ns"], gap_ns / 2, (what, rows))
