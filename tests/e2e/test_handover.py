@@ -111,7 +111,7 @@ class HandOver(unittest.TestCase):
     def sizes(self):
         orders = 1000 if lab.VARIANT == "release" else 60
         packets = 10**7 if lab.VARIANT == "release" else 10**5
-        return (10**5, 10**9) if lab.LONG and lab.VARIANT == "release" else (orders, packets)
+        return (2 * 10**4, 10**9) if lab.LONG and lab.VARIANT == "release" else (orders, packets)
 
     def test_random_orders_under_block_lose_and_reorder_nothing(self):
         self.check_whole(self.shake("block", *self.sizes()))
