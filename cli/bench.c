@@ -37,6 +37,7 @@
 #define BURST_TIMES 1000   /* of the load around it */
 #define BURST_AT_MS 200
 #define BURST_RESOLUTION 0.1
+#define BURST_LEAST 256 /* 10 us, below which no spike is, are 149 packets */
 
 struct options {
     const char *sets[WEIR_ARGUMENTS_MAX + 1];
@@ -107,7 +108,10 @@ static void run_child(const struct bench *b, struct trial t, int out)
         argv[n] = "--set";                                                                                   \
         n += 2;                                                                                              \
     } while (0)
-    SET(rate == 0 ? "ports.%s.generator.rate=max" : "ports.%s.generator.rate=%.0fpps", b->port, rate);
+    if (rate == 0)
+        SET("ports.%s.generator.rate=max", b->port);
+    else
+        SET("ports.%s.generator.rate=%.0fpps", b->port, rate);
     SET("ports.%s.generator.queue=%.0f", b->port, fmin(fmax(rate * QUEUE_S, QUEUE_MIN), QUEUE_MAX));
     SET("ports.%s.generator.count=0", b->port);
     if (t.burst != 0)
@@ -240,8 +244,11 @@ static json_t *measure(struct bench *b)
     } loads[] = {{"idle", 0}, {"10 %", 0.1}, {"50 %", 0.5}, {"90 %", 0.9}};
     for (size_t i = 0; i < sizeof loads / sizeof loads[0] && b->code == 0; i++)
         json_array_append_new(latency, latency_at(b, fmax(best * loads[i].share, IDLE_PPS), loads[i].load));
-    weir_search_begin(&s, 2 * QUEUE_MIN, 1, BURST_PPS, BURST_RESOLUTION);
-    double burst = b->code == 0 ? search(b, &s, (double)BURST_PPS / BURST_TIMES) : 0;
+    double burst = 0, around = (double)BURST_PPS / BURST_TIMES;
+    if (b->code == 0 && best > 2 * around) {
+        weir_search_begin(&s, 2 * QUEUE_MIN, BURST_LEAST, BURST_PPS, BURST_RESOLUTION);
+        burst = search(b, &s, around);
+    }
     return json_pack("{s:s, s:f, s:f, s:f, s:[f,f,f], s:f, s:o, s:f, s:I}", "file", b->file, "loss_percent",
         b->loss * 100, "seconds", b->seconds, "highest_pps", best, "found_pps", found[0], found[1], found[2],
         "max_pps", at_max[ROUNDS / 2], "latency", latency, "burst_packets", burst, "trials",
@@ -278,8 +285,11 @@ static void print_text(const json_t *r)
         putchar('\n');
     }
     double burst = number(r, "burst_packets");
-    printf("\nback to back   %s%.0f packets at %.2f Mpps, over a load of %.1f kpps\n",
-        burst >= BURST_PPS ? "more than " : "", burst, BURST_PPS / 1e6, BURST_PPS / 1e3 / BURST_TIMES);
+    if (burst == 0)
+        printf("\nback to back   not even %d packets, or too slow for the load around them\n", BURST_LEAST);
+    else
+        printf("\nback to back   %s%.0f packets at %.2f Mpps, over a load of %.1f kpps\n",
+            burst >= BURST_PPS ? "more than " : "", burst, BURST_PPS / 1e6, BURST_PPS / 1e3 / BURST_TIMES);
 }
 
 /* Both axes in words: the loads side by side, a line of the grid a tenfold. */
@@ -319,6 +329,23 @@ static bool draw(const json_t *r, const char *path)
 
 /* ---- the verb ---- */
 
+/* What changes the rate with time leaves none to be searched for. False after a complaint. */
+static bool has_one_rate(const struct bench *b)
+{
+    static const char *const profiles[] = {
+        "churn", "line", "spike", "ramp", "on-off", "burst", "poisson", "timeline"};
+    const struct weir_config_port *port = &b->config->ports[b->port_index];
+    for (uint32_t i = 0; port->kind->rows[i].key != NULL; i++)
+        for (size_t k = 0; k < sizeof profiles / sizeof profiles[0]; k++)
+            if (strcmp(port->kind->rows[i].key, profiles[k]) == 0 && port->values[i].place.line != 0) {
+                fprintf(stderr,
+                    "%s:%u:%u: `%s` goes with a rate that is written, and bench sets it; leave it out\n",
+                    b->file, port->values[i].place.line, port->values[i].place.column, profiles[k]);
+                return false;
+            }
+    return true;
+}
+
 /* False after a complaint. */
 static bool find_generator(struct bench *b)
 {
@@ -335,7 +362,7 @@ static bool find_generator(struct bench *b)
             "--set "
             "'ports.NAME={generator: {size: 64}}'\n",
             b->file, n);
-    return n == 1;
+    return n == 1 && has_one_rate(b);
 }
 
 static bool read_number(const char *text, double least, double most, double *to)

@@ -225,6 +225,23 @@ static void stop_serving(struct weir_http *http, struct weir_http *control)
 
 /* ---- the loop of the control thread ---- */
 
+/* Whoever reads the log may be slow: each line waits for nobody. */
+static void dump_books(const struct weir_snapshot *s)
+{
+    char *text = NULL, *rest, line[1024];
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
+    if (to == NULL)
+        return;
+    weir_certificate_text(s, to);
+    if (fclose(to) == 0)
+        for (char *next = text; (rest = strchr(next, '\n')) != NULL; next = rest + 1) {
+            snprintf(line, sizeof line, "%.*s\n", (int)(rest - next), next);
+            weir_log_show(line);
+        }
+    free(text);
+}
+
 static void dump_workers(
     const struct weir_runtime *rt, const struct weir_snapshot *s, struct weir_events *events)
 {
@@ -248,7 +265,7 @@ static void show(struct weir_runtime *rt, struct weir_events *events, uint32_t n
     if (s != NULL && number == SIGQUIT)
         dump_workers(rt, s, events);
     else if (s != NULL)
-        weir_certificate_text(s, stderr);
+        dump_books(s);
     weir_snapshot_free(s);
 }
 

@@ -265,7 +265,7 @@ static void write_slow(struct generator *g, const struct weir_frame *frame, uint
         weir_frame_write(&g->frames, frame, 0, 0, to);
         return;
     }
-    if (g->sequence[flow] < first) { /* another flow has taken the number */
+    if ((g->sequence[flow] ^ first) >> WEIR_STAMP_SEQUENCE_BITS) { /* another flow has taken the number */
         g->sequence[flow] = first;
         if (g->sent != NULL)
             g->sent[flow] = 0;
@@ -361,6 +361,8 @@ static const char *contradiction(struct weir_generator_params *p)
         struct weir_phase *phase = i < p->n_phases ? &p->timeline[i] : &p->profile;
         if (i < p->n_phases && phase->rate.per_s == 0)
             phase->rate = own->rate;
+        if (phase->burst > p->queue)
+            return "a `burst` that is longer than `queue` finds no place; raise `queue`, or lower `burst`";
         if (phase->n_ramps != 0 && !same_unit(&phase->ramp.to, &phase->rate))
             return "`to` of a ramp and `rate` count different things; write both in packets, in bits, or in "
                    "%";

@@ -352,6 +352,19 @@ void weir_frame_write(const struct weir_frames *f, const struct weir_frame *fram
 
 /* ---- set-up ---- */
 
+/* Headers, tags and the stamp make frames longer than their size says, and a lie has a length of its own. */
+static double mean_drawn(const struct weir_frames *f)
+{
+    const uint64_t n = 1 << 14;
+    double sum = 0;
+    for (uint64_t k = 0; k < n; k++) {
+        struct weir_frame frame;
+        weir_frame_draw(f, k, false, &frame);
+        sum += frame.length;
+    }
+    return sum / (double)n;
+}
+
 bool weir_frames_init(struct weir_frames *f, const struct weir_frames_params *p, uint64_t seed, uint16_t port,
     struct weir_pick_slot *popular)
 {
@@ -376,6 +389,8 @@ bool weir_frames_init(struct weir_frames *f, const struct weir_frames_params *p,
         choose_of(choices[i], weights[i]->of, (uint32_t)weights[i]->n);
         f->simple &= is_first_word(weights[i]);
     }
+    if (!f->simple && p->skew == 0)
+        f->mean_bytes = mean_drawn(f);
     if (p->skew == 0)
         return true;
     double *weights_of = malloc(p->flows * sizeof *weights_of);
@@ -384,5 +399,7 @@ bool weir_frames_init(struct weir_frames *f, const struct weir_frames_params *p,
     if (weights_of != NULL)
         weir_pick_init(&f->popular, popular, weights_of, f->flows);
     free(weights_of);
+    if (f->popular.slots != NULL)
+        f->mean_bytes = mean_drawn(f);
     return f->popular.slots != NULL;
 }

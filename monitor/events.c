@@ -118,8 +118,13 @@ static void explain(FILE *to, const struct look *l, uint32_t i)
                      since(w->parked_tsc, b->parked_tsc);
         const struct weir_snapshot_ring *r = fullest(l->now, w);
         double share;
-        if (stands(l, i))
-            fprintf(to, "; %s.%u on cpu %u did not come back from its stages", w->pool, w->index, w->cpu);
+        if (w->off_cpu)
+            fprintf(to, "; %s.%u did not run: something else has cpu %u", w->pool, w->index, w->cpu);
+        else if (stands(l, i))
+            fprintf(to,
+                w->stuck ? "; %s.%u on cpu %u does not come back from a stage"
+                         : "; %s.%u on cpu %u has not come round",
+                w->pool, w->index, w->cpu);
         if (all > 0 && lost / all >= NOTABLE)
             fprintf(to, "; %s.%u did not run for %.0f %% of the time: cpu %u had something else to do",
                 w->pool, w->index, 100 * lost / all, w->cpu);
@@ -150,7 +155,7 @@ static void describe(const struct look *l, uint32_t i, char *text, size_t size)
     if (w->off_cpu)
         snprintf(text, size, "has no CPU: something else has cpu %u", w->cpu);
     else if (stands(l, i))
-        snprintf(text, size, "is in a stage and does not come back");
+        snprintf(text, size, w->stuck ? "is in a stage and does not come back" : "has not come round");
     else if (blocked > busy && blocked > idle && blocked > parked && blocked > lost && r)
         snprintf(text, size, "waits for room in the inbox of %s.%u", r->to, r->to_worker);
     else if (lost > busy && lost > idle && lost > parked)
@@ -203,7 +208,13 @@ static void lose(struct weir_events *all, const struct look *l, const char *plac
             strcmp(all->kept[i].reason, reason) == 0)
             e = &all->kept[i];
     bool begins = !e;
-    if (begins) {
+    if (begins && all->kept[all->n % KEPT].last_ns >=
+                      unix_ns - QUIET_NS) { /* none has ended: what is new shares the newest */
+        e = &all->kept[(all->n - 1) % KEPT];
+        snprintf(e->place, sizeof e->place, "other places");
+        snprintf(e->reason, sizeof e->reason, "several");
+        begins = false;
+    } else if (begins) {
         e = &all->kept[all->n++ % KEPT];
         *e = (struct event){.begin_ns = unix_ns};
         snprintf(e->place, sizeof e->place, "%s", place);
@@ -250,18 +261,19 @@ static void look_at_stage(struct weir_events *e, const struct look *l, uint32_t 
         char place[96];
         uint64_t packets = g->drops[k].value - b->drops[k].value;
         uint32_t worker = worker_of(l->now, g->pool, g->worker);
-        for (uint32_t c = 0; packets > 0 && c < g->n_counts && c < b->n_counts; c++) {
+        bool by_class = false;
+        for (uint32_t c = 0; packets > 0 && c < g->n_counts; c++) {
             const struct weir_named_count *count = &g->counts[c];
             uint64_t over = count->value - b->counts[c].value;
-            if (!count->of || over == 0 || over > packets || strncmp(count->name, "over_", 5) != 0 ||
+            if (!count->of || over == 0 || strncmp(count->name, "over_", 5) != 0 ||
                 strcmp(count->name + 5, g->drops[k].name) != 0)
                 continue;
-            packets -= over;
+            by_class = true;
             snprintf(place, sizeof place, "class %s, stage `%s` of %s", count->of, g->stage, g->pool);
             lose(e, l, place, g->drops[k].name, over, worker, unix_ns);
         }
         snprintf(place, sizeof place, "stage `%s` of %s", g->stage, g->pool);
-        if (packets > 0)
+        if (packets > 0 && !by_class) /* of two numbers that were not read at once there is no rest to tell */
             lose(e, l, place, g->drops[k].name, packets, worker, unix_ns);
     }
 }

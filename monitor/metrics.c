@@ -26,7 +26,7 @@ static void write_text(void *to, const struct weir_sample *s)
         write_label(to, i ? ',' : '{', &s->labels[i]);
     fputs(s->n_labels ? "} " : " ", to);
     if (s->is_real)
-        fprintf(to, "%.6f\n", s->real);
+        fprintf(to, "%.9f\n", s->real);
     else
         fprintf(to, "%" PRIi64 "\n", s->value);
 }

@@ -100,6 +100,8 @@ static unsigned write_events_json(const struct weir_http *h, struct MHD_Connecti
 
 /* ---- orders ---- */
 
+#define ORDER_TIMEOUT_S 30u /* more than an order waits for the one before it and for itself */
+
 /* A number of the query; false where there is none. */
 static bool number_of(struct MHD_Connection *c, const char *key, uint32_t *number)
 {
@@ -121,6 +123,7 @@ static unsigned carry_out(const struct weir_http *h, struct MHD_Connection *c, e
     if (!pool || pool[strspn(pool, name)] || !understood)
         return weir_page_json(json_pack("{s:s}", "error", "the query lacks the name of a pool, or a number"),
             MHD_HTTP_BAD_REQUEST, to);
+    MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, ORDER_TIMEOUT_S);
     if (!from->order(from->argument, o))
         return weir_page_json(json_pack("{s:s}", "error", o->error), MHD_HTTP_CONFLICT, to);
     return weir_page_json(json_pack("{s:i,s:i,s:I}", "moves", o->moves, "shards", o->shards, "slowest_ns",

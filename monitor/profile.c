@@ -198,15 +198,16 @@ unsigned weir_profile_block(const struct weir_http *h, struct MHD_Connection *c,
     for (uint32_t i = 0; i < rt->n_workers; i++) {
         const struct weir_worker *w = rt->workers[i];
         const struct weir_pool *pool = &rt->pools[w->pool];
-        const struct weir_stage_def *last = pool->stages[pool->n_stages - 1].def;
+        /* None: its `transmit` went to an egress. */
+        const struct weir_stage_def *last = pool->n_stages != 0 ? pool->stages[pool->n_stages - 1].def : NULL;
         double ns = (double)weir_counter_read(&w->cycles[WEIR_STEP_BLOCKED]) * 1e9 / (double)rt->tsc_hz;
         if (plain) {
             fprintf(to, "%12.6f s  worker %u of %s, behind %s:", ns * 1e-9, w->index, pool->config->name,
-                last->name);
+                last != NULL ? last->name : "its receive");
             name_inboxes(rt, pool, to);
             fputc('\n', to);
         } else if (ns >= 1) {
-            fprintf(to, "%.0f 1 @ 0x%lx 0x%lx\n", ns, (uintptr_t)last->process + 1,
+            fprintf(to, "%.0f 1 @ 0x%lx 0x%lx\n", ns, (uintptr_t)(last != NULL ? last->process : NULL) + 1,
                 (uintptr_t)weir_worker_entry(w->lcore) + 1);
         }
     }

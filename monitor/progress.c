@@ -69,7 +69,8 @@ static struct shares worker_shares(
     const struct weir_snapshot_worker *w = &now->workers[i];
     const struct weir_snapshot_worker *b = before && i < before->n_workers ? &before->workers[i] : &never;
     struct shares share = {since(w->busy_tsc, b->busy_tsc), since(w->blocked_tsc, b->blocked_tsc)};
-    double all = share.busy + share.blocked + since(w->idle_tsc, b->idle_tsc);
+    double all = share.busy + share.blocked + since(w->idle_tsc, b->idle_tsc) +
+                 since(w->parked_tsc, b->parked_tsc) + since(w->lost_tsc, b->lost_tsc);
     share.busy = all > 0 ? share.busy / all : 0;
     share.blocked = all > 0 ? share.blocked / all : 0;
     return share;

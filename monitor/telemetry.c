@@ -63,7 +63,7 @@ static void add(struct rte_tel_data *to, const char *key, json_t *value)
     } else if (json_is_string(value)) {
         rte_tel_data_add_dict_string(to, name, json_string_value(value));
     } else if (json_is_real(value)) { /* it has no fractions either */
-        snprintf(text, sizeof text, "%.6f", json_real_value(value));
+        snprintf(text, sizeof text, "%.9f", json_real_value(value));
         rte_tel_data_add_dict_string(to, name, text);
     } else if (number < 0) {
         rte_tel_data_add_dict_int(to, name, number < INT32_MIN ? INT32_MIN : (int)number);

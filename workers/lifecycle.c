@@ -160,7 +160,9 @@ static void watch(struct weir_runtime *rt, uint32_t i, uint64_t now_tsc)
     if (seen->stuck || seen->off_cpu)
         weir_log(WEIR_LOG_NOTICE, "worker %u of %s goes on after %.1f s", w->index,
             rt->pools[w->pool].config->name, (double)(now_tsc - seen->tsc) / (double)rt->tsc_hz);
-    *seen = (struct weir_worker_watch){.steps = steps, .tsc = now_tsc};
+    seen->steps = steps;
+    seen->tsc = now_tsc;
+    seen->suspected = seen->stuck = seen->off_cpu = false;
 }
 
 bool weir_runtime_tick(struct weir_runtime *rt, uint64_t now_tsc)

@@ -277,11 +277,14 @@ static void set(const struct weir_config_port *port, const char *key, uint64_t n
         if (strcmp(port->kind->rows[i].key, key) == 0) {
             port->values[i].number = number;
             port->values[i].in_packets = true;
+            port->values[i].of_line = false;
+            port->values[i].n_members = 0; /* of a list: empty */
         }
 }
 
 static void shrink(struct weir_config *c)
 {
+    static const char *const profiles[] = {"churn", "spike", "ramp", "on-off", "timeline", NULL};
     bool narrow = draw(2) == 0;
     ends_itself = draw(2) == 0;
     uint64_t *left = &asked->limit.packets, most = 100 + draw(700);
@@ -291,6 +294,8 @@ static void shrink(struct weir_config *c)
         uint64_t part = (*left + i) / c->n_ports;
         set(&c->ports[i], "count", !ends_itself ? 0 : part != 0 ? part : 1);
         set(&c->ports[i], "flows", 1 + draw(FLOWS));
+        for (const char *const *profile = profiles; *profile != NULL; profile++)
+            set(&c->ports[i], *profile, 0);
         set(&c->ports[i], "rate", draw(2) == 0 ? 0 : VIRTUAL_HZ / (20u << draw(6)));
     }
     for (uint32_t i = 0; i < c->n_pools; i++) {

@@ -90,6 +90,8 @@ static void ahead_slow(struct weir_stage *s, struct stamped_flow *f, const struc
 
 static void behind_slow(struct weir_stage *s, struct stamped_flow *f, const struct weir_stamp *stamp)
 {
+    if ((stamp->sequence ^ (f->next - 1)) >> WEIR_STAMP_SEQUENCE_BITS)
+        return; /* the last of a flow whose place another has taken: nobody remembers it */
     uint64_t back = f->next - 1 - stamp->sequence;
     uint64_t bit = back < 64 ? UINT64_C(1) << back : 0;
     if (f->seen & bit) {

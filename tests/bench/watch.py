@@ -23,7 +23,7 @@ CLAIM = 1.0
 HZ = 100
 SETTLE_S = 0.1
 PACKETS = "weir_worker_received_packets_total"
-CYCLES = tuple(f"weir_worker_{kind}_cycles_total" for kind in ("busy", "idle", "blocked", "parked"))
+CYCLES = tuple(f"weir_worker_{kind}_cycles_total" for kind in ("busy", "idle", "blocked", "parked", "lost"))
 
 
 class Watched:

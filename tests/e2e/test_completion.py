@@ -37,7 +37,7 @@ class Completion(unittest.TestCase):
                 ("weir run --json la", ["lab.yaml"]),
                 ("weir check --print lab.yaml ca", ["capture.yaml"]),
                 ("weir check --set mem", ["memory="]),
-                ("weir check --set memory=", ["auto", "hugepages", "normal", "shared"]),
+                ("weir check --set memory=", ["auto", "hugepages", "shared", "normal"]),
                 ("weir run --json --set=log=", KEYS_OF_LOG),
                 ("weir run --set seed=", []),
                 ("weir run --set po", ["ports.", "pools."]),

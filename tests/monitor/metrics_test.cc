@@ -54,7 +54,7 @@ TEST(Metrics, NamesEveryPart)
     std::string text = text_of(s);
     for (const char *line :
         {
-            "weir_running_seconds 20.000000",
+            "weir_running_seconds 20.000000000",
             "weir_tsc_hz 2000000000",
             "weir_workers{pool=\"work\",state=\"ended\"} 2",
             "weir_workers{pool=\"work\",state=\"running\"} 0",
@@ -65,7 +65,7 @@ TEST(Metrics, NamesEveryPart)
             "weir_stage_timed_cycles_total{pool=\"out\",stage=\"sink\",position=\"0\",worker=\"0\"} 19200",
             "weir_latency_seconds_bucket{pool=\"out\",le=\"0.0001\"} 81230",
             "weir_latency_seconds_bucket{pool=\"out\",le=\"+Inf\"} 81230",
-            "weir_latency_seconds_sum{pool=\"out\"} 8.000000",
+            "weir_latency_seconds_sum{pool=\"out\"} 8.000000000",
             "weir_inbox_wait_seconds_count{pool=\"work\"} 81231",
             "weir_stage_packets_in_total{pool=\"work\",stage=\"meter\",position=\"0\",worker=\"1\"} 41230001",
             "weir_stage_dropped_total{pool=\"ingress\",stage=\"admit\",position=\"1\",worker=\"0\",reason="
@@ -147,7 +147,7 @@ TEST(Metrics, JsonAndTextSayTheSame)
     auto number = [](const json_t *n) {
         char text[64];
         if (json_is_real(n))
-            snprintf(text, sizeof(text), "%.6f", json_real_value(n));
+            snprintf(text, sizeof(text), "%.9f", json_real_value(n));
         else
             snprintf(text, sizeof(text), "%" PRIi64, static_cast<int64_t>(json_integer_value(n)));
         return std::string(text);
