@@ -171,7 +171,7 @@ class Records(unittest.TestCase):
 
     @lab.needs_program("prlimit")
     def test_a_full_disk_is_said_once_and_costs_records_only(self):
-        with lab.weir(self.text(active="100ms"), prefix=("prlimit", "--fsize=300000")) as w:
+        with lab.weir(self.text(active="100ms"), "--set", "memory=normal", prefix=("prlimit", "--fsize=300000")) as w:
             w.wait_for("records are missing in .*: File too large")
             w.wait_for_metrics(lambda m: total(m, "weir_meter_records_failed_total") > 3000)
             end = w.stop()

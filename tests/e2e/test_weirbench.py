@@ -59,6 +59,10 @@ class Bench(unittest.TestCase):
         for done, n in ((two, 2), (none, 0)):
             self.assertEqual(done.returncode, 78)
             self.assertRegex(done.stderr, rf"^{self.file}: has {n} ports of kind generator.*; allowed: one, .*--set")
+        for key in ("spike: {at: 1s, for: 1s, times: 2}", "churn: 10"):
+            done = self.bench(text=TEXT.format(cycles=0, more="", names="").replace("flows: 64", f"rate: 1kpps, {key}"))
+            self.assertEqual(done.returncode, 78)
+            self.assertRegex(done.stderr, rf"^{self.file}:4:\d+: `{key.split(':', maxsplit=1)[0]}` goes with a rate")
         done = self.bench("--set", "pools.all.workers=x")
         self.assertEqual((done.returncode, done.stderr.startswith("--set pools.all.workers: ")), (78, True))
 
