@@ -120,7 +120,7 @@ pools:
     def test_a_disk_that_is_full_is_said_once_and_the_capture_ends_with_a_whole_packet(self):
         for form in FORMATS:
             with self.subTest(form), lab.weir(GENERATE.format(rate="50kpps", write=self.path("out." + form)),
-                                              prefix=("prlimit", "--fsize=1000000")) as w:
+                                              "--set", "memory=normal", prefix=("prlimit", "--fsize=1000000")) as w:
                 w.wait_for("ends early: File too large")
                 w.wait_for_metrics(lambda m: total(m, "weir_write_failed_total") > 1000)
                 end = w.stop()
