@@ -138,10 +138,11 @@ static json_t *port(const struct weir_key_table *kinds)
     for (; kinds->name != NULL; kinds++) {
         if (kinds->not_yet != NULL)
             continue;
-        json_t *string = json_pack("{s:s}", "type", "string");
-        json_t *kind = kinds->string              ? string
-                       : kinds->shorthand != NULL ? any_of(map(kinds->rows), string)
-                                                  : map_or_nothing(kinds->rows);
+        json_t *string =
+            kinds->string || kinds->shorthand != NULL ? json_pack("{s:s}", "type", "string") : NULL;
+        json_t *kind = kinds->string    ? string
+                       : string != NULL ? any_of(map(kinds->rows), string)
+                                        : map_or_nothing(kinds->rows);
         if (kinds->help != NULL)
             json_object_set_new(kind, "description", json_string(kinds->help));
         json_object_set_new(properties, kinds->name, kind);

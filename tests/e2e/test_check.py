@@ -117,8 +117,10 @@ class Schema(unittest.TestCase):
     def errors(self, *texts):
         with tempfile.TemporaryDirectory() as folder:
             schema = os.path.join(folder, "schema.json")
+            said = check("--schema")
+            self.assertEqual((said.returncode, said.stderr), (0, ""))
             with open(schema, "w", encoding="utf-8") as file:
-                file.write(check("--schema").stdout)
+                file.write(said.stdout)
             names = []
             for text in texts:
                 names.append(os.path.join(folder, f"{len(names)}.yaml"))
