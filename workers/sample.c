@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "rings/atomic.h"
 #include "workers/runtime.h"
 
 #ifndef sigev_notify_thread_id
@@ -26,13 +27,15 @@ static pid_t self;
 
 /* ---- the worker's part ---- */
 
-static void handle(int, siginfo_t *about, void *)
+static inline __attribute__((always_inline)) void take(
+    const siginfo_t *about) /* one of OWN_FRAMES with its caller */
 {
     uintptr_t value = (uintptr_t)about->si_value.sival_ptr;
     struct weir_samples *to = (struct weir_samples *)(value & ~(uintptr_t)LAST);
     bool timer = about->si_code == SI_TIMER;
     if (!timer && (about->si_code != SI_QUEUE || about->si_pid != self))
         return; /* another program's */
+    weir_unseen_acquire(to->words);
     if (value & LAST) {
         weir_word_publish(&to->done, 1);
         return;
@@ -46,6 +49,13 @@ static void handle(int, siginfo_t *about, void *)
     to->words[used + 1] = (uintptr_t)n;
     memcpy(&to->words[used + 2], frames + OWN_FRAMES, (size_t)n * sizeof frames[0]);
     weir_word_publish(&to->used, used + 2 + (uint32_t)n);
+}
+
+static void handle(int, siginfo_t *about, void *)
+{
+    int error = errno; /* of whatever it interrupts */
+    take(about);
+    errno = error;
 }
 
 /* ---- of who asks ---- */
@@ -96,6 +106,7 @@ static int start(struct weir_sampling *s, const struct weir_worker *w, uint32_t 
     to->worker = w;
     to->size = (uint32_t)words;
     s->of[s->n++] = to;
+    weir_unseen_release(to->words); /* a signal carries it over */
     return seconds != 0 ? start_timer(to) : call(to, 0);
 }
 
