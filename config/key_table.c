@@ -46,7 +46,9 @@ const struct weir_key_row weir_top_rows[] = {
         .type = WEIR_TYPE_CPUS,
         .unset = "auto",
         .help = "CPUs that workers may use. auto: a CPU of each core that the process may use. A list that "
-                "names SMT siblings allows them."},
+                "names SMT siblings allows them. Where each core of it has a worker, whatever is no worker "
+                "runs on other cores, if "
+                "the process may."},
     [WEIR_TOP_PORTS] = {.key = "ports",
         .type = WEIR_TYPE_MAP,
         .help = "Where packets enter and leave, by name."},

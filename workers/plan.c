@@ -206,22 +206,24 @@ static char *explain(const struct choice *c, const struct weir_plan_worker *w)
 
 /* ---- the plan ---- */
 
-/* Everything that is no worker: on cores without one, and there not where the kernel keeps others away. */
+/* Everything that is no worker: on cores without one, and there not where the kernel keeps others away. Who asks for metrics
+ * would take the time of a worker otherwise. */
 static void place_control(struct weir_plan *plan, const struct choice *c)
 {
     static const struct {
-        bool isolated, worker_core;
+        bool spare, isolated, worker_core;
         const char *why;
-    } steps[] = {{false, false, "apart from the workers"},
-        {true, false, "apart from the workers, on isolated CPUs: there are no others"},
-        {true, true, "on the workers' CPUs: every core has a worker"}};
+    } steps[] = {{false, false, false, "apart from the workers"},
+        {true, false, false, "apart from the workers, which have every core of `cpus`"},
+        {false, true, false, "apart from the workers, on isolated CPUs: there are no others"},
+        {false, true, true, "on the workers' CPUs: every core has a worker"}};
+    const struct weir_topology *t = c->topology;
     for (size_t s = 0; s < sizeof steps / sizeof steps[0] && plan->n_control_cpus == 0; s++) {
         plan->control_why = steps[s].why;
-        for (uint32_t i = 0; i < c->topology->n_cpus; i++) {
-            const struct weir_cpu *at = &c->topology->cpus[i];
-            if ((steps[s].isolated || !at->isolated) && (steps[s].worker_core || core_load(c, at->core) == 0))
-                plan->control_cpus[plan->n_control_cpus++] = at->cpu;
-        }
+        for (uint32_t i = 0; i < t->n_cpus + (steps[s].spare ? t->n_spare : 0); i++)
+            if ((steps[s].isolated || !t->cpus[i].isolated) &&
+                (steps[s].worker_core || core_load(c, t->cpus[i].core) == 0))
+                plan->control_cpus[plan->n_control_cpus++] = t->cpus[i].cpu;
     }
 }
 
@@ -314,7 +316,7 @@ struct weir_plan *weir_plan_new(
         plan->n_workers += pools[p].n_workers;
     plan->pools = calloc(n_pools, sizeof *plan->pools);
     plan->workers = calloc(plan->n_workers, sizeof *plan->workers);
-    plan->control_cpus = calloc(t->n_cpus, sizeof *plan->control_cpus);
+    plan->control_cpus = calloc(t->n_cpus + t->n_spare, sizeof *plan->control_cpus);
     plan->nodes = calloc(t->n_cpus, sizeof *plan->nodes);
     if (plan->pools != NULL && plan->workers != NULL && plan->control_cpus != NULL && plan->nodes != NULL) {
         memcpy(plan->pools, pools, n_pools * sizeof *pools);

@@ -152,7 +152,7 @@ static struct weir_cpu describe(hwloc_topology_t machine, hwloc_obj_t pu, hwloc_
 
 /* In the machine's order. Of a core's CPUs all but the first are siblings; `auto` has none of them. */
 static void list_cpus(struct weir_topology *t, hwloc_topology_t machine, hwloc_const_cpuset_t wanted,
-    hwloc_const_cpuset_t isolated, bool automatic)
+    hwloc_const_cpuset_t usable, hwloc_const_cpuset_t isolated, bool automatic)
 {
     uint32_t last_core = UINT32_MAX, last_package = UINT32_MAX;
     uint64_t nodes = 0;
@@ -173,6 +173,9 @@ static void list_cpus(struct weir_topology *t, hwloc_topology_t machine, hwloc_c
         t->cpus[t->n_cpus++] = c;
     }
     t->n_nodes = (uint32_t)__builtin_popcountll(nodes);
+    for (hwloc_obj_t pu = NULL; (pu = hwloc_get_next_obj_by_type(machine, HWLOC_OBJ_PU, pu)) != NULL;)
+        if (hwloc_bitmap_isset(usable, pu->os_index) && !hwloc_bitmap_isset(wanted, pu->os_index))
+            t->cpus[t->n_cpus + t->n_spare++] = describe(machine, pu, isolated);
 }
 
 /* ---- devices ---- */
@@ -234,14 +237,14 @@ static struct weir_topology *examine(
         hwloc_bitmap_free(unbound);
     }
     if (choose(q->cpus, all, usable, wanted, error, size)) {
-        t = calloc(1, sizeof *t + (size_t)hwloc_bitmap_weight(wanted) * sizeof t->cpus[0]);
+        t = calloc(1, sizeof *t + (size_t)hwloc_bitmap_weight(usable) * sizeof t->cpus[0]);
         if (t == NULL)
             snprintf(error, size, "no memory to look at the machine");
     }
     if (t != NULL) {
         t->machine = (struct weir_topology_machine *)machine;
         t->here = q->file == NULL;
-        list_cpus(t, machine, wanted, isolated, strcmp(q->cpus, "auto") == 0);
+        list_cpus(t, machine, wanted, usable, isolated, strcmp(q->cpus, "auto") == 0);
         hwloc_bitmap_andnot(refused, hwloc_topology_get_complete_cpuset(machine), usable);
         hwloc_bitmap_list_asprintf(&t->refused, refused);
         for (; t->n_devices < q->n_devices && t->n_devices < WEIR_DEVICES_MAX; t->n_devices++) {

@@ -39,6 +39,7 @@ struct weir_topology {
     struct weir_topology_machine *machine;
     bool here; /* else from a file */
     uint32_t n_cpus, n_cores, n_nodes, n_packages;
+    uint32_t n_spare; /* CPUs behind those: not on the list, so no worker may use them, but the process may */
     uint32_t n_siblings; /* CPUs of the machine that may be used but for `auto` */
     char *refused;       /* list of the CPUs that are there and may not be used; empty = none */
     struct weir_device devices[WEIR_DEVICES_MAX];

@@ -34,6 +34,12 @@ struct Machine {
             t->n_cores += !c.sibling;
         }
     }
+    /* The last so many are not on the list. */
+    void spare(uint32_t n)
+    {
+        t->n_cpus -= n;
+        t->n_spare = n;
+    }
     /* Port `bit` is a device of this node. */
     void device(uint32_t bit, int32_t node)
     {
@@ -113,6 +119,18 @@ TEST(Plan, AsManyWorkersAsCoresLeaveTheControlThreadToFloat)
     EXPECT_EQ(p.cpus(), (Cpus{1, 0}));
     EXPECT_FALSE(p[0].shares_cpu || p[1].shares_cpu);
     EXPECT_EQ(p.control(), (std::set<uint32_t>{0, 1}));
+}
+
+TEST(Plan, TheControlThreadLeavesAListWhoseCoresAllHaveWorkers)
+{
+    Machine m(1, 1, 1, 4, 2);
+    m.spare(5); /* 3, the sibling of 2, and two cores */
+    Planned p(m, 1, 1);
+    EXPECT_EQ(p.cpus(), (Cpus{2, 0}));
+    EXPECT_EQ(p.control(), (std::set<uint32_t>{4, 5, 6, 7})) << "and not to the sibling of a worker";
+    EXPECT_EQ(Planned(m, 1).control(), (std::set<uint32_t>{0, 1})) << "not while there is room";
+    m.t->cpus[4].isolated = m.t->cpus[5].isolated = true;
+    EXPECT_EQ(Planned(m, 1, 1).control(), (std::set<uint32_t>{6, 7})) << "nor where others are kept away";
 }
 
 TEST(Plan, MoreWorkersThanCoresShareEvenlyAndSaySo)

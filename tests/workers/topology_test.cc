@@ -78,6 +78,9 @@ TEST(Topology, AListPicksAndExcludes)
     Topology one = load(first.c_str(), error, sizeof error);
     ASSERT_NE(one, nullptr) << error;
     EXPECT_EQ(one->n_cpus, 1u);
+    EXPECT_EQ(one->n_spare, all->n_cpus + all->n_siblings - 1) << "for what is no worker";
+    EXPECT_EQ(all->n_spare, 0u);
+    EXPECT_NE(one->cpus[1].cpu, one->cpus[0].cpu);
     Topology rest = load(("!" + first).c_str(), error, sizeof error);
     ASSERT_NE(rest, nullptr) << error;
     EXPECT_EQ(rest->n_cpus, all->n_cpus - 1);
