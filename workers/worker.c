@@ -410,7 +410,8 @@ static bool nothing_to_do(struct weir_worker *w)
 {
     uint32_t ready;
     weir_ring_peek(w->commands, 1, &ready);
-    bool nothing = ready == 0 && w->n_remaindered == 0 && w->handover.move == NULL && !w->discarding;
+    bool nothing = ready == 0 && w->n_remaindered == 0 && w->handover.move == NULL && !w->discarding &&
+                   !weir_worker_ended(w);
     for (uint32_t i = 0; nothing && i < w->n_inputs; i++) {
         weir_ring_peek(w->inputs[i].ring, 1, &ready);
         nothing = ready == 0 && (w->inputs[i].ended || !weir_ring_ended(w->inputs[i].ring));

@@ -440,13 +440,13 @@ TEST_F(Worker, APortThatIsClosedIsNotTouchedOnceTheWorkerHasAnswered)
 
 uint32_t due;
 
-TEST_F(Worker, DoesNotSleepWhileAStageHasMoreToDo)
+TEST_F(Worker, DoesNotSleepWhileAStageHasMoreToDoNorAtItsEnd)
 {
     weir_stage_def def = {};
     def.tick = [](weir_stage *s, uint64_t) {
         if (--due == 0)
             weir_ring_close(static_cast<weir_ring_producer *>(s->worker_state));
-        return true;
+        return due != 0;
     };
     Owned<weir_stage> stage = zeroed<weir_stage>();
     stage->def = &def;
