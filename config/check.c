@@ -68,6 +68,12 @@ static void check_inbox(const struct weir_draft *d, uint32_t i)
                 "that is "
                 "fed by ports",
                 pool->name, weir_pool_rows[k].key);
+    const struct weir_value *sleep = &values[WEIR_POOL_IDLE_SLEEP];
+    if (!pool->fed_by_ports && written(sleep))
+        weir_complain(d->complaints, sleep->place,
+            "`idle-sleep` is for workers that poll ports, and pool `%s` is fed by pools, whose workers sleep "
+            "after `park-after` until something comes; remove it",
+            pool->name);
     /* With one worker it only allows what does not happen; with shards it takes back what they promise. */
     const struct weir_value *order = &values[WEIR_POOL_ORDER];
     if (!pool->fed_by_ports && order->set && pool->shard_by != WEIR_SHARD_BY_NONE)

@@ -161,7 +161,15 @@ const struct weir_key_row weir_pool_rows[] = {
         .max = UINT64_C(3600) * 1000000000,
         .help = "A worker without packets for so long sleeps until some come, which takes tens of "
                 "microseconds then. "
-                "Workers that poll ports never do."},
+                "Workers that poll ports do so only with `idle-sleep`."},
+    [WEIR_POOL_IDLE_SLEEP] = {.key = "idle-sleep",
+        .type = WEIR_TYPE_DURATION,
+        .unset = "0s",
+        .max = SECOND / 100,
+        .help =
+            "A worker that polls ports, and got no packet for `park-after`, sleeps for at most so long "
+            "between two looks. What comes meanwhile waits in the receive queue, which must hold it. 0s = "
+            "it never sleeps. Forbidden if pools feed the pool."},
     [WEIR_POOL_PROBE_EVERY] = {.key = "probe-every",
         .type = WEIR_TYPE_COUNT,
         .unset = "1k",

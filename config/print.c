@@ -171,7 +171,7 @@ static void write_pool(const struct printer *p, const struct weir_config_pool *p
     write_origin(p, column, pool->place);
     for (size_t i = 0; weir_pool_rows[i].key != NULL; i++) {
         bool of_inbox = i == WEIR_POOL_SHARD_BY || i == WEIR_POOL_ON_FULL || i == WEIR_POOL_DEPTH;
-        bool of_ports = i == WEIR_POOL_PROBE_EVERY || i == WEIR_POOL_PROBE_AT;
+        bool of_ports = i >= WEIR_POOL_IDLE_SLEEP && i <= WEIR_POOL_PROBE_AT;
         if (pool->fed_by_ports ? !of_inbox : !of_ports)
             write_key(p, 2, &weir_pool_rows[i], &pool->values[i]);
     }

@@ -653,10 +653,13 @@ static bool build_workers(struct weir_runtime *rt)
             w->lcore = plan->lcore;
             w->cpu = plan->cpu;
             w->yields = plan->shares_cpu;
-            if (rt->pools[p].config->fed_by_ports)
-                w->probe_every = (uint32_t)rt->pools[p].config->values[WEIR_POOL_PROBE_EVERY].number;
-            else
-                w->park_after_tsc = tsc_of(rt, rt->pools[p].config->values[WEIR_POOL_PARK_AFTER].number);
+            const struct weir_value *values = rt->pools[p].config->values;
+            if (rt->pools[p].config->fed_by_ports) {
+                w->probe_every = (uint32_t)values[WEIR_POOL_PROBE_EVERY].number;
+                w->sleep_tsc = (uint32_t)tsc_of(rt, values[WEIR_POOL_IDLE_SLEEP].number);
+            }
+            if (!rt->pools[p].config->fed_by_ports || values[WEIR_POOL_IDLE_SLEEP].number != 0)
+                w->park_after_tsc = tsc_of(rt, values[WEIR_POOL_PARK_AFTER].number);
             w->command_ring = weir_ring_init(commands, WEIR_COMMANDS, sizeof(struct weir_command), 0);
             w->commands = &w->command_ring->consumer;
             weir_doorbell_init(&w->bell);

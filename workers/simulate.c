@@ -301,6 +301,7 @@ static void shrink(struct weir_config *c)
     for (uint32_t i = 0; i < c->n_pools; i++) {
         c->pools[i].depth = 2u << (narrow ? 0 : draw(5));
         c->pools[i].values[WEIR_POOL_PARK_AFTER].number = 100u << draw(8);
+        c->pools[i].values[WEIR_POOL_IDLE_SLEEP].number = draw(2) == 0 ? 0 : 100u << draw(8);
         c->pools[i].values[WEIR_POOL_PROBE_EVERY].number = 3;
         c->pools[i].values[WEIR_POOL_PROBE_AT].number = WEIR_PROBE_HOPS;
     }

@@ -2,6 +2,7 @@
 #include "workers/worker.h"
 
 #include <sched.h>
+#include <time.h>
 
 #include <rte_cycles.h>
 #include <rte_pause.h>
@@ -412,7 +413,8 @@ static bool nothing_to_do(struct weir_worker *w)
     weir_ring_peek(w->commands, 1, &ready);
     bool nothing = ready == 0 && w->n_remaindered == 0 && w->handover.move == NULL && !w->discarding &&
                    !weir_worker_ended(w);
-    for (uint32_t i = 0; nothing && i < w->n_inputs; i++) {
+    /* All are rings, or none is. */
+    for (uint32_t i = 0; nothing && i < w->n_inputs && w->inputs[i].ring != NULL; i++) {
         weir_ring_peek(w->inputs[i].ring, 1, &ready);
         nothing = ready == 0 && (w->inputs[i].ended || !weir_ring_ended(w->inputs[i].ring));
     }
@@ -430,12 +432,24 @@ static bool park(struct weir_worker *w)
     return sleeps;
 }
 
+/* A port rings no bell: look at it again, the later the longer nothing came. So no packet waits for longer than the silence
+ * before it. A command waits, too: to arm the bell each time would interrupt all workers. */
+static bool doze(struct weir_worker *w, uint64_t idle_tsc)
+{
+    uint64_t tsc = idle_tsc < w->sleep_tsc ? idle_tsc : w->sleep_tsc;
+    if (!nothing_to_do(w))
+        return false;
+    weir_counter_add(&w->bell.parks, 1);
+    nanosleep(&(struct timespec){.tv_nsec = (long)(tsc * 1000000000 / rte_get_tsc_hz())}, NULL);
+    return true;
+}
+
 /* The ladder of who has nothing to do: a pause, or the CPU for its other worker; later, sleep. Never inlined: so that a profile
  * names what was spent on nothing. */
 static __attribute__((noinline)) bool rest(struct weir_worker *w, uint64_t idle_tsc)
 {
     if (w->park_after_tsc != 0 && idle_tsc >= w->park_after_tsc && w->handover.move == NULL && !w->behind &&
-        park(w))
+        (w->sleep_tsc != 0 ? doze(w, idle_tsc) : park(w)))
         return true;
     if (w->yields)
         sched_yield(); /* the other worker of this CPU may be the one that is waited for */

@@ -117,6 +117,7 @@ struct weir_worker {
     uint64_t park_after_tsc;      /* sleep after so long without a packet; 0 = never */
     uint64_t gap_tsc;             /* a step that takes longer is looked at */
     uint32_t probe_every;         /* packets from ports; 0 = no probes */
+    uint32_t sleep_tsc;           /* at a time, as ports ring no bell; 0 = it polls none */
     struct weir_histogram *waits; /* of probes in the inbox; NULL = they are timed at their end only */
     uint32_t pool, index, lcore, cpu;
     struct weir_ring *command_ring; /* control thread's end of `commands` */

@@ -299,7 +299,7 @@ const Mistake mistakes[] = {
         "mean `flows`?\n"},
     {"AnUnknownKeyOfAPool", on_g("  p: {from: [g], stages: [sink], worker: 2}\n"),
         "t.yaml:4:34: unknown key `worker` in pool `p`; allowed: from, stages, shard-by, on-full, depth, "
-        "workers, park-after, probe-every, probe-at, order, take; did you mean `workers`?\n"},
+        "workers, park-after, idle-sleep, probe-every, probe-at, order, take; did you mean `workers`?\n"},
     {"AnUnknownKeyOfAStage", stages("[{sink: {chek: order}}]"),
         "t.yaml:4:39: unknown key `chek` in stage `sink`; allowed: check; did you mean `check`?\n"},
     {"AKeyOfAStageWithoutKeys", stages("[{bare: {x: 1}}, sink]"),
@@ -614,7 +614,7 @@ const Mistake mistakes[] = {
         "t.yaml:3:8: pools has 128 names; allowed: 1 .. 127\n"},
     {"APoolThatIsAList", on_g("  p: [g]\n"),
         "t.yaml:4:6: pool `p` is no map; allowed: from, stages, shard-by, on-full, depth, workers, "
-        "park-after, probe-every, probe-at, order, take\n"},
+        "park-after, idle-sleep, probe-every, probe-at, order, take\n"},
     {"FromThatIsAWord", on_ab("  p: {from: a, stages: [sink]}\n"),
         "t.yaml:4:13: from is no list; allowed: a list like [gen]\n"},
     {"FromOfNothing", on_ab("  p: {from: [], stages: [sink]}\n"),
@@ -677,6 +677,9 @@ const Mistake mistakes[] = {
         "t.yaml:5:77: probes are made where packets arrive, and pool `p` is fed by pools; write `probe-at` "
         "in "
         "the one that is fed by ports\n"},
+    {"ASleepOfAPoolFedByPools", inbox("shard-by: none, on-full: block, idle-sleep: 1ms, stages: [sink]}\n"),
+        "t.yaml:5:63: `idle-sleep` is for workers that poll ports, and pool `p` is fed by pools, whose "
+        "workers sleep after `park-after` until something comes; remove it\n"},
     {"ADepthThatIsNoPowerOfTwo", inbox("shard-by: none, on-full: block, depth: 1000, stages: [sink]}\n"),
         "t.yaml:5:58: depth `1000` is no power of two; allowed: 512, 1024\n"},
     {"MoreWorkersThanPorts", on_g("  p: {from: [g], workers: 2, stages: [sink]}\n"),

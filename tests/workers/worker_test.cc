@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <rte_cycles.h>
 #include <rte_mbuf.h>
 
 #include <cstdlib>
@@ -457,6 +458,36 @@ TEST_F(Worker, DoesNotSleepWhileAStageHasMoreToDoNorAtItsEnd)
     due = 20;
     weir_worker_run(w.get());
     EXPECT_EQ(weir_counter_read(&w->bell.parks), 0u);
+}
+
+TEST_F(Worker, SleepsBetweenTwoLooksAtAQuietPortUnlessItHasACommand)
+{
+    static weir_port port = {};
+    weir_port_def def = {};
+    def.receive = ask;
+    def.ended = [](const weir_port *, uint16_t) { return asked == due; };
+    port.def = &def;
+    inputs.get()->ring = nullptr;
+    inputs.get()->port = &port;
+    weir_stage_def told = {};
+    told.tick = [](weir_stage *s, uint64_t) {
+        const weir_command open = {WEIR_COMMAND_PORTS, 0, 0, 0, nullptr};
+        if (asked <= 10)
+            weir_worker_command(static_cast<weir_worker *>(s->worker_state), &open);
+        return false;
+    };
+    Owned<weir_stage> stage = zeroed<weir_stage>();
+    stage->def = &told;
+    stage->worker_state = w.get();
+    w->stages = stage.get();
+    w->n_stages = 1;
+    w->park_after_tsc = 1;
+    w->sleep_tsc = uint32_t(rte_get_tsc_hz() / 10000);
+    asked = 0;
+    due = 30;
+    weir_worker_run(w.get());
+    EXPECT_EQ(weir_counter_read(&w->bell.parks), 19u) << "after the 11th look, up to the one before the last";
+    EXPECT_GT(weir_counter_read(&w->cycles[WEIR_STEP_PARKED]), 10 * w->sleep_tsc) << "the first are shorter";
 }
 
 /* An old owner: `file` stands for the ring to a writer, out[1] for the pool that gets copies. */
