@@ -10,19 +10,11 @@
 #include "dataplane/stage.h"
 
 /* Known to the grammar, not to this version. */
-static const struct later {
-    const char *table; /* stage or port kind */
-    const char *key;   /* NULL = all of it */
-    const char *help;
-} later_stages[] = {
-    {"tag", NULL, "write a tenant or class from a table"},
-    {"aggregate", NULL, "sums by key"},
-    {NULL, NULL, NULL},
-};
-static const struct later later_ports[] = {
-    {NULL, NULL, NULL},
-};
 static const char not_yet[] = "comes in a later version of weir";
+static const struct weir_key_table later_stages[] = {
+    {.name = "tag", .help = "write a tenant or class from a table", .not_yet = not_yet},
+    {.name = "aggregate", .help = "sums by key", .not_yet = not_yet},
+};
 
 static const enum weir_key_type types[] = {
     [WEIR_PARAM_COUNT] = WEIR_TYPE_COUNT,
@@ -47,16 +39,13 @@ static void *checked(void *memory)
     return memory;
 }
 
-/* The parameters in their own order, so that values and parameters share an index; then the keys to come. */
-static const struct weir_key_row *rows(
-    const char *table, const struct weir_param *params, const struct later *later)
+/* In the order of the parameters, so that values and parameters share an index. */
+static const struct weir_key_row *rows(const struct weir_param *params)
 {
-    size_t n = 0, more = 0;
+    size_t n = 0;
     while (params != NULL && params[n].key != NULL)
         n++;
-    for (const struct later *l = later; l->table != NULL; l++)
-        more += l->key != NULL && strcmp(l->table, table) == 0;
-    struct weir_key_row *to = checked(calloc(n + more + 1, sizeof *to));
+    struct weir_key_row *to = checked(calloc(n + 1, sizeof *to));
     for (size_t i = 0; i < n; i++)
         to[i] = (struct weir_key_row){.key = params[i].key,
             .type = types[params[i].type],
@@ -71,25 +60,10 @@ static const struct weir_key_row *rows(
             .by_class = params[i].by_class,
             .only_with = {params[i].only_with[0], params[i].only_with[1]},
             .never_with = {params[i].never_with[0], params[i].never_with[1]},
-            .nested = params[i].nested != NULL ? rows("", params[i].nested, later) : NULL,
+            .nested = params[i].nested != NULL ? rows(params[i].nested) : NULL,
             .reload = params[i].reload,
             .help = params[i].help};
-    for (const struct later *l = later; l->table != NULL; l++)
-        if (l->key != NULL && strcmp(l->table, table) == 0)
-            to[n++] = (struct weir_key_row){.key = l->key,
-                .type = WEIR_TYPE_STRING,
-                .optional = true,
-                .help = l->help,
-                .not_yet = not_yet};
     return to;
-}
-
-static size_t add_later(struct weir_key_table *to, size_t n, const struct later *later)
-{
-    for (; later->table != NULL; later++)
-        if (later->key == NULL)
-            to[n++] = (struct weir_key_table){.name = later->table, .help = later->help, .not_yet = not_yet};
-    return n;
 }
 
 static const struct weir_key_table *stages(void)
@@ -103,7 +77,7 @@ static const struct weir_key_table *stages(void)
         const struct weir_stage_def *d = weir_stage_list[i];
         to[i] = (struct weir_key_table){.name = d->name,
             .help = d->help,
-            .rows = rows(d->name, d->params, later_stages),
+            .rows = rows(d->params),
             .makes_class = d->makes_class,
             .makes_key = d->makes_key,
             .needs_key = d->needs_key,
@@ -112,7 +86,7 @@ static const struct weir_key_table *stages(void)
             .terminal = d->terminal,
             .sends_back = d->sends == WEIR_SENDS_BACK};
     }
-    add_later(to, n, later_stages);
+    memcpy(to + n, later_stages, sizeof later_stages);
     return to;
 }
 
@@ -121,13 +95,12 @@ static const struct weir_key_table *port_kinds(void)
     size_t n = 0;
     while (weir_port_list[n] != NULL)
         n++;
-    struct weir_key_table *to =
-        checked(calloc(n + sizeof later_ports / sizeof later_ports[0] + 1, sizeof *to));
+    struct weir_key_table *to = checked(calloc(n + 1, sizeof *to));
     for (size_t i = 0; i < n; i++) {
         const struct weir_port_def *d = weir_port_list[i];
         to[i] = (struct weir_key_table){.name = d->kind,
             .help = d->help,
-            .rows = d->params != NULL ? rows(d->kind, d->params, later_ports) : NULL,
+            .rows = d->params != NULL ? rows(d->params) : NULL,
             .string = d->params == NULL,
             .shorthand = d->shorthand,
             .check = d->check,
@@ -136,7 +109,6 @@ static const struct weir_key_table *port_kinds(void)
             .rss = d->rss,
             .instead = d->instead};
     }
-    add_later(to, n, later_ports);
     return to;
 }
 
