@@ -157,6 +157,9 @@ enum weir_sends {
     WEIR_SENDS_BACK,      /* through the port that a packet came from */
 };
 
+/* A row of a list of counters. */
+#define WEIR_COUNTER(name, help) name, help
+
 struct weir_stage_def {
     const char *name;
     const char *help;

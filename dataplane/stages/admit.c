@@ -60,9 +60,12 @@ static const char *const admit_counters[] = {
     "would_drop", "Packets over the rate that passed because of `mode: observe`.", NULL};
 
 enum { CLASS_PACKETS, CLASS_BYTES, CLASS_OVER_RATE, CLASS_COUNTERS };
-static const char *const admit_class_counters[] = {"passed_packets", "Packets that passed.", "passed_bytes",
-    "Layer-2 bytes of those packets.", "over_rate",
-    "Packets over a rate: dropped, or with `mode: observe` passed.", NULL};
+static const char *const admit_class_counters[] = {
+    WEIR_COUNTER("passed_packets", "Packets that passed."),
+    WEIR_COUNTER("passed_bytes", "Layer-2 bytes of those packets."),
+    WEIR_COUNTER("over_rate", "Packets over a rate: dropped, or with `mode: observe` passed."),
+    NULL,
+};
 
 #define BYTES_A_PACKET 64  /* the smallest frame: burst in bytes -> burst in packets */
 #define LEAST_PACKETS 32   /* a batch arrives at once, however smooth its sender was */

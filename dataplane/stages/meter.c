@@ -20,6 +20,12 @@ struct meter_params {
     struct weir_export records;
 };
 
+/* clang-format off */
+#define TIME(name, member, usual, text)                                                                                \
+    {.key = name, .type = WEIR_PARAM_DURATION, .offset = offsetof(struct meter_params, member), .unset = usual,        \
+        .min = 1000000, .max = UINT64_C(86400) * 1000000000, .help = text}
+/* clang-format on */
+
 static const struct weir_param meter_param_table[] = {
     {.key = "max-flows",
         .type = WEIR_PARAM_COUNT,
@@ -29,29 +35,11 @@ static const struct weir_param meter_param_table[] = {
         .max = 1000000000,
         .help = "Flows of the pool at once, about 100 bytes each. At the limit a new flow takes the place of "
                 "one near it that was silent for longest, counted as flows_evicted."},
-    {.key = "idle",
-        .type = WEIR_PARAM_DURATION,
-        .offset = offsetof(struct meter_params, idle_ns),
-        .unset = "30s",
-        .min = 1000000,
-        .max = UINT64_C(86400) * 1000000000,
-        .help = "A flow without a packet for so long has ended."},
-    {.key = "active",
-        .type = WEIR_PARAM_DURATION,
-        .offset = offsetof(struct meter_params, active_ns),
-        .unset = "60s",
-        .min = 1000000,
-        .max = UINT64_C(86400) * 1000000000,
-        .help =
-            "A flow that goes on for so long gets a record, and the next one begins with its next packet."},
-    {.key = "tcp-end",
-        .type = WEIR_PARAM_DURATION,
-        .offset = offsetof(struct meter_params, tcp_end_ns),
-        .unset = "1s",
-        .min = 1000000,
-        .max = UINT64_C(86400) * 1000000000,
-        .help =
-            "After the end of TCP (FIN both ways, or RST) a flow without a packet for so long has ended."},
+    TIME("idle", idle_ns, "30s", "A flow without a packet for so long has ended."),
+    TIME("active", active_ns, "60s",
+        "A flow that goes on for so long gets a record, and the next one begins with its next packet."),
+    TIME("tcp-end", tcp_end_ns, "1s",
+        "After the end of TCP (FIN both ways, or RST) a flow without a packet for so long has ended."),
     {.key = "records",
         .type = WEIR_PARAM_EXPORT,
         .offset = offsetof(struct meter_params, records),
@@ -78,42 +66,25 @@ enum {
     RECORDS, /* the writer's, in the order of its counters */
 };
 static const char *const meter_counters[] = {
-    "flows",
-    "Flows in the table now.",
-    "flows_created",
-    "Flows seen for the first time, or again after they had ended.",
-    "flows_expired",
-    "Flows ended by the idle time.",
-    "flows_cut",
-    "Flows that went on for the active time: another record of the same flow.",
-    "flows_tcp_end",
-    "Flows ended by FIN both ways, or RST.",
-    "flows_evicted",
-    "Flows ended because the pool was at its limit and a new one came.",
-    "untracked",
-    "Packets passed without a flow because the table was full.",
-    "unkeyed",
-    "Packets passed without a flow because they are not IP.",
-    "packets",
-    "Packets counted in a flow.",
-    "bytes",
-    "Layer-2 bytes of those packets.",
-    "sweeps_1",
-    "Steps of a worker in which ageing looked at 1 bucket.",
-    "sweeps_2",
-    "The same, at 2.",
-    "sweeps_4",
-    "The same, at 3 or 4.",
-    "sweeps_8",
-    "The same, at 5 to 8, which is the bound.",
-    "records_lost",
-    "Records of flows that the writer was too slow for; when weir stops, until the deadline.",
-    "records",
-    "Records of flows in the file.",
-    "records_bytes",
-    "Bytes that they take there.",
-    "records_failed",
-    "Records of flows that could not be written.",
+    WEIR_COUNTER("flows", "Flows in the table now."),
+    WEIR_COUNTER("flows_created", "Flows seen for the first time, or again after they had ended."),
+    WEIR_COUNTER("flows_expired", "Flows ended by the idle time."),
+    WEIR_COUNTER("flows_cut", "Flows that went on for the active time: another record of the same flow."),
+    WEIR_COUNTER("flows_tcp_end", "Flows ended by FIN both ways, or RST."),
+    WEIR_COUNTER("flows_evicted", "Flows ended because the pool was at its limit and a new one came."),
+    WEIR_COUNTER("untracked", "Packets passed without a flow because the table was full."),
+    WEIR_COUNTER("unkeyed", "Packets passed without a flow because they are not IP."),
+    WEIR_COUNTER("packets", "Packets counted in a flow."),
+    WEIR_COUNTER("bytes", "Layer-2 bytes of those packets."),
+    WEIR_COUNTER("sweeps_1", "Steps of a worker in which ageing looked at 1 bucket."),
+    WEIR_COUNTER("sweeps_2", "The same, at 2."),
+    WEIR_COUNTER("sweeps_4", "The same, at 3 or 4."),
+    WEIR_COUNTER("sweeps_8", "The same, at 5 to 8, which is the bound."),
+    WEIR_COUNTER("records_lost",
+        "Records of flows that the writer was too slow for; when weir stops, until the deadline."),
+    WEIR_COUNTER("records", "Records of flows in the file."),
+    WEIR_COUNTER("records_bytes", "Bytes that they take there."),
+    WEIR_COUNTER("records_failed", "Records of flows that could not be written."),
     NULL,
 };
 
@@ -442,8 +413,7 @@ static int join_pool(struct weir_stage *s, struct meter_pool *pool)
         if (!weir_flow_store_init(&w->store, w->part, lowest, w->share)) {
             snprintf(s->error, WEIR_STAGE_ERROR_BYTES,
                 "the records of its workers lie more than 256 GiB apart; lower max-flows, or put the pool on "
-                "one "
-                "NUMA node");
+                "one NUMA node");
             return -ENOMEM;
         }
         if (pool->n > 1) {

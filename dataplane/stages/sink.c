@@ -33,16 +33,11 @@ static const struct weir_param sink_param_table[] = {
 
 enum { CHECKED, UNSTAMPED, MISSING, REORDERED, DUPLICATED };
 static const char *const sink_counters[] = {
-    "checked",
-    "Packets whose stamp was read.",
-    "unstamped",
-    "Packets without a stamp of a generator of this pipeline.",
-    "missing",
-    "Sequence numbers that were passed over and have not come since.",
-    "reordered",
-    "Packets that came after a later one of their flow.",
-    "duplicated",
-    "Packets that came more than once.",
+    WEIR_COUNTER("checked", "Packets whose stamp was read."),
+    WEIR_COUNTER("unstamped", "Packets without a stamp of a generator of this pipeline."),
+    WEIR_COUNTER("missing", "Sequence numbers that were passed over and have not come since."),
+    WEIR_COUNTER("reordered", "Packets that came after a later one of their flow."),
+    WEIR_COUNTER("duplicated", "Packets that came more than once."),
     NULL,
 };
 

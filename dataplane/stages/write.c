@@ -58,16 +58,11 @@ static const struct weir_param write_param_table[] = {
 
 enum { NOT_WRITTEN = WEIR_WRITER_COUNTS };
 static const char *const write_counters[] = {
-    "written",
-    "Packets in the file.",
-    "written_bytes",
-    "Bytes that they take there.",
-    "failed",
-    "Packets left out since the first write that failed.",
-    "over_limit",
-    "Packets left out because the file had reached its limit.",
-    "not_written",
-    "Packets left out because the queue to the writer was full.",
+    WEIR_COUNTER("written", "Packets in the file."),
+    WEIR_COUNTER("written_bytes", "Bytes that they take there."),
+    WEIR_COUNTER("failed", "Packets left out since the first write that failed."),
+    WEIR_COUNTER("over_limit", "Packets left out because the file had reached its limit."),
+    WEIR_COUNTER("not_written", "Packets left out because the queue to the writer was full."),
     NULL,
 };
 
