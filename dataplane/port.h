@@ -99,7 +99,7 @@ struct weir_port_def {
      * spreads its frames over. */
     int (*open)(struct weir_port *, const void *params);
     int (*start)(struct weir_port *, uint64_t now_tsc);
-    void (*stop)(struct weir_port *);  /* after the last worker has ended */
+    void (*stop)(struct weir_port *);  /* after the last worker has ended; NULL = there is nothing to stop */
     void (*close)(struct weir_port *); /* all packets are home after this, but for what the driver keeps */
     /* What has become of the device; NULL = it is always there. Control thread, between open and close. */
     enum weir_port_condition (*condition)(struct weir_port *);
@@ -129,6 +129,10 @@ struct weir_port_def {
     /* Flows that its stamps number; NULL if it writes none. */
     uint32_t (*stamped_flows)(const void *params);
 };
+
+/* For open and start: fills port->error; returns `result`. */
+int weir_port_refuse(struct weir_port *, int result, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 extern const struct weir_port_def weir_port_generator, weir_port_file, weir_port_vdev, weir_port_pci,
     weir_port_interface;

@@ -144,10 +144,8 @@ static uint32_t receive(struct weir_port *port, uint16_t queue, struct weir_batc
     return n;
 }
 
-static bool ended(const struct weir_port *port, uint16_t queue)
+static bool ended(const struct weir_port *, uint16_t)
 {
-    (void)port;
-    (void)queue;
     return false;
 }
 
@@ -333,18 +331,15 @@ static int attach(struct weir_port *port, const char *device)
         rte_openlog_stream(before);
         fclose(log);
     }
-    if (result == 0) {
-        free(words);
-        return 0;
-    }
     if (words != NULL)
         words[strcspn(words, "\n")] = '\0';
     bool privilege = driver_of(device)->needs_privilege && geteuid() != 0;
-    snprintf(port->error, sizeof port->error, "device %s cannot be opened: %s%s", device,
-        words != NULL && words[0] != '\0' ? words : strerror(result < 0 ? -result : EIO),
-        privilege ? "; it needs root, or CAP_NET_RAW and CAP_NET_ADMIN" : "");
+    if (result != 0)
+        result = weir_port_refuse(port, privilege ? -EPERM : -ENODEV, "device %s cannot be opened: %s%s",
+            device, words != NULL && words[0] != '\0' ? words : strerror(result < 0 ? -result : EIO),
+            privilege ? "; it needs root, or CAP_NET_RAW and CAP_NET_ADMIN" : "");
     free(words);
-    return privilege ? -EPERM : -ENODEV;
+    return result;
 }
 
 /* Many drivers say -1 for any failure; it means permission only where permission is needed and not there. */
@@ -352,8 +347,7 @@ static int refuse(struct weir_port *port, int result, const char *device, const 
 {
     if (result == -EPERM && (!driver_of(device)->needs_privilege || geteuid() == 0))
         result = -EIO;
-    snprintf(port->error, sizeof port->error, "device %s: %s: %s", device, what, strerror(-result));
-    return result;
+    return weir_port_refuse(port, result, "device %s: %s: %s", device, what, strerror(-result));
 }
 
 static uint32_t af_packet_framesz(const char *device)
@@ -380,10 +374,9 @@ static int check_frame_room(struct weir_port *port, const char *device)
     struct interface i = interface_of(device);
     if (i.mtu <= most)
         return 0;
-    snprintf(port->error, sizeof port->error,
+    return weir_port_refuse(port, -EINVAL,
         "device %s: the MTU of %s is %u, frames above %u would be cut; lower it with `ip link set %s mtu %u`",
         device, i.name, i.mtu, most, i.name, most);
-    return -EINVAL;
 }
 
 /* The longest untagged frame that may be handed to the driver. Of a kernel's interface the kernel knows, the driver says
@@ -422,13 +415,12 @@ static int check_rss(struct weir_port *port, struct device *d)
     if (result == 0 && now.rss_hf != 0 && now.rss_hf == d->rss.rss_hf &&
         memcmp(key, d->key, d->rss.rss_key_len) == 0)
         return 0;
-    snprintf(port->error, sizeof port->error,
+    return weir_port_refuse(port, -ENOTSUP,
         "%u receive queues need symmetric RSS, packet types %#lx with key 6d5a…6d5a; its driver answers "
-        "`%s`, "
-        "%#lx, %02x%02x…%02x%02x; write `queues: 1`, and more workers in a second pool with `shard-by: flow`",
+        "`%s`, %#lx, %02x%02x…%02x%02x; write `queues: 1`, and more workers in a second pool with `shard-by: "
+        "flow`",
         port->queues, (unsigned long)d->rss.rss_hf, strerror(-result), (unsigned long)now.rss_hf, key[0],
         key[1], end[0], end[1]);
-    return -ENOTSUP;
 }
 
 static int configure(struct weir_port *port, const char *device, struct device *d)
@@ -437,47 +429,36 @@ static int configure(struct weir_port *port, const char *device, struct device *
     int result = rte_eth_dev_info_get(d->id, &about);
     if (result != 0)
         return refuse(port, result, device, "cannot be asked");
-    if (port->tx_queues > about.max_tx_queues) {
-        snprintf(port->error, sizeof port->error,
+    if (port->tx_queues > about.max_tx_queues)
+        return weir_port_refuse(port, -EINVAL,
             "device %s has %u transmit queue%s, but %u workers transmit through it and a queue has one "
-            "writer; "
-            "transmit from a pool of fewer workers%s",
+            "writer; transmit from a pool of fewer workers%s",
             device, about.max_tx_queues, about.max_tx_queues == 1 ? "" : "s", port->tx_queues,
             d->driver->spreads ? ", or give the device more with qpairs=" : "");
-        return -EINVAL;
-    }
     /* AF_PACKET polls all queues of an interface through one. */
     uint32_t has = port->def == &weir_port_interface ? queues_of(d->interface) : about.max_rx_queues;
-    if (port->queues > has || (d->driver->spreads && port->queues != 0 && port->queues < has)) {
-        snprintf(port->error, sizeof port->error,
+    if (port->queues > has || (d->driver->spreads && port->queues != 0 && port->queues < has))
+        return weir_port_refuse(port, -EINVAL,
             "device %s has %u receive queue%s, and not %u; write `queues: %u`", device, has,
             has == 1 ? "" : "s", port->queues, has);
-        return -EINVAL;
-    }
-    if (d->driver->spreads && port->shared) {
-        snprintf(port->error, sizeof port->error,
+    if (d->driver->spreads && port->shared)
+        return weir_port_refuse(port, -EINVAL,
             "device %s: the kernel spreads its frames, and may part the two directions of a flow; write "
             "`workers: 1`, which polls all its queues",
             device);
-        return -EINVAL;
-    }
-    if (d->driver->spreads && port->closed && port->rx_queues != about.max_rx_queues) {
-        snprintf(port->error, sizeof port->error,
+    if (d->driver->spreads && port->closed && port->rx_queues != about.max_rx_queues)
+        return weir_port_refuse(port, -EINVAL,
             "device %s has %u receive queues, and the workers poll %u; `ethtool -L`, or start weir anew",
             device, about.max_rx_queues, port->rx_queues);
-        return -EINVAL;
-    }
     if (d->driver->spreads) {
         port->rx_queues = about.max_rx_queues;
         port->tx_queues = about.max_tx_queues;
     }
     if (d->driver->loops)
         port->rx_queues = port->tx_queues; /* what goes out of a queue comes back through its twin */
-    if (port->rx_queues > WEIR_PORTS_MAX || port->tx_queues > WEIR_PORTS_MAX) {
-        snprintf(port->error, sizeof port->error, "device %s has %u queues; the most is %u", device,
+    if (port->rx_queues > WEIR_PORTS_MAX || port->tx_queues > WEIR_PORTS_MAX)
+        return weir_port_refuse(port, -EINVAL, "device %s has %u queues; the most is %u", device,
             port->rx_queues, WEIR_PORTS_MAX);
-        return -EINVAL;
-    }
     struct rte_eth_conf conf = {0};
     if (d->interface[0] == '\0' && port->mtu != 0)
         conf.rxmode.mtu = port->mtu;
@@ -563,11 +544,10 @@ static int open_device(struct weir_port *port, const void *given)
         return 0;
     if (driver->rides && i.index == 0) {
         char queues[8];
-        snprintf(port->error, sizeof port->error, "there is no interface %s; `ip link` lists them", i.name);
         if (driver->spreads && argument(device, "qpairs", queues, sizeof queues) != NULL)
             port->rx_queues = (uint16_t)strtoul(queues, NULL, 10);
         port->past_missed = driver->blind ? WEIR_UNKNOWN : 0;
-        return -ENXIO;
+        return weir_port_refuse(port, -ENXIO, "there is no interface %s; `ip link` lists them", i.name);
     }
     int result = check_frame_room(port, device);
     if (result == 0)
@@ -588,12 +568,10 @@ static int open_pci(struct weir_port *port, const void *given)
     uint16_t id;
     if (rte_eth_dev_get_port_by_name(address, &id) == 0)
         return open_port(port, address, id, (struct interface){.name = ""});
-    snprintf(port->error, sizeof port->error,
+    return weir_port_refuse(port, -ENODEV,
         "no driver has the PCI device %s; bind it with `dpdk-devbind.py --bind=vfio-pci %s`, and see with "
-        "`log: "
-        "debug` what DPDK says",
+        "`log: debug` what DPDK says",
         address, address);
-    return -ENODEV;
 }
 
 /* AF_XDP where the kernel and the interface have it, else AF_PACKET, which every interface has. */
@@ -607,10 +585,8 @@ static int open_interface(struct weir_port *port, const void *name)
     struct interface i = interface_named(name);
     if (i.index != 0 &&
         (i.flags & IFF_UP) == 0) { /* AF_XDP would fail for now, and AF_PACKET would be for ever */
-        snprintf(
-            port->error, sizeof port->error, "interface %s is down; `ip link set %s up`", i.name, i.name);
         port->past_missed = WEIR_UNKNOWN;
-        return -ENXIO;
+        return weir_port_refuse(port, -ENXIO, "interface %s is down; `ip link set %s up`", i.name, i.name);
     }
     if (jumbo)
         snprintf(why, sizeof why, "packet buffers of %u bytes, for the largest MTU, are more than it takes",
@@ -637,20 +613,17 @@ static int open_interface(struct weir_port *port, const void *name)
     return result;
 }
 
-static int start(struct weir_port *port, uint64_t now_tsc)
+static int start(struct weir_port *port, uint64_t)
 {
     struct device *d = port->state;
-    (void)now_tsc;
     d->looks_without = 0;
     int type = rte_log_register("pmd.net.memif"), level = rte_log_get_level((uint32_t)type);
     if (d->calls) /* it would say each time that nobody is there */
         rte_log_set_level((uint32_t)type, RTE_LOG_CRIT);
     int result = rte_eth_dev_start(d->id);
     rte_log_set_level((uint32_t)type, (uint32_t)level);
-    if (result != 0 && d->calls) {
-        snprintf(port->error, sizeof port->error, "nobody listens at the socket of %s", d->driver->prefix);
-        return -ENXIO;
-    }
+    if (result != 0 && d->calls)
+        return weir_port_refuse(port, -ENXIO, "nobody listens at the socket of %s", d->driver->prefix);
     if (result != 0)
         return refuse(port, result, d->driver->prefix, "cannot start");
     result = wants_rss(port, d) ? check_rss(port, d) : 0;
@@ -766,11 +739,10 @@ static uint32_t tx_queues_of_interface(const void *name, uint32_t mbuf_room)
     return mbuf_room > WEIR_MBUF_ROOM ? 1 : queues_of(name); /* see open_interface() */
 }
 
-static uint32_t tx_queues_written(const void *device, uint32_t mbuf_room)
+static uint32_t tx_queues_written(const void *device, uint32_t)
 {
     const char *key = driver_of(device)->queues;
     char text[8];
-    (void)mbuf_room;
     if (key == NULL)
         return 0;
     unsigned long n = argument(device, key, text, sizeof text) != NULL ? strtoul(text, NULL, 10) : 1;

@@ -266,12 +266,12 @@ static bool grow(void **array, size_t *room, size_t need, size_t item)
     return true;
 }
 
-static int keep(struct capture *c, const struct pcap_pkthdr *header, const uint8_t *frame)
+static bool keep(struct capture *c, const struct pcap_pkthdr *header, const uint8_t *frame)
 {
     if (!grow((void **)&c->records, &c->room_records, c->n_records + 2, sizeof *c->records) ||
         !grow((void **)&c->bytes, &c->room_bytes, c->n_bytes + header->caplen + 1,
             1)) /* never none: not even of empty frames */
-        return -ENOMEM;
+        return false;
     if (header->caplen != 0)
         memcpy(c->bytes + c->n_bytes, frame, header->caplen);
     c->records[c->n_records++] = (struct record){.offset = c->n_bytes,
@@ -279,7 +279,7 @@ static int keep(struct capture *c, const struct pcap_pkthdr *header, const uint8
         .length = header->len < header->caplen ? header->caplen : header->len,
         .point = (uint64_t)header->ts.tv_sec * NS_A_S + (uint64_t)header->ts.tv_usec}; /* asked for in ns */
     c->n_bytes += header->caplen;
-    return 0;
+    return true;
 }
 
 /* All records are there: where they stand on the axis, and where their addresses are. */
@@ -343,60 +343,29 @@ static FILE *only_ethernet(FILE *file, size_t size, uint8_t **bytes, uint64_t *s
     return memory;
 }
 
-static int open_file(struct weir_port *port, const void *given)
+static int no_memory(struct weir_port *port, const char *path)
 {
-    const struct file_params *asked = given;
-    const char *path = asked->path;
-    char why[PCAP_ERRBUF_SIZE];
-    struct stat about = {0};
-    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) {
-        snprintf(port->error, sizeof port->error,
-            "%s is not a regular file; a capture is read whole at start", path);
-        return -EBADMSG;
-    }
-    errno = 0;
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        int error = errno != 0 ? -errno : -EIO;
-        snprintf(port->error, sizeof port->error, "cannot open the capture %s: %s", path, strerror(-error));
-        return error;
-    }
-    uint8_t *bytes;
-    uint64_t skipped = 0;
-    file = only_ethernet(file, (size_t)about.st_size, &bytes, &skipped);
-    pcap_t *p = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, why);
-    if (p == NULL) {
-        fclose(file);
-        free(bytes);
-        snprintf(port->error, sizeof port->error, "%s is not a capture (pcap or pcapng): %s", path, why);
-        return -EBADMSG;
-    }
-    int result = 0, length = 0;
-    struct capture *c = calloc(1, sizeof *c);
-    port->state = c;
-    if (c == NULL)
-        goto no_memory;
-    c->p = *asked;
-    if (pcap_datalink(p) != DLT_EN10MB) {
-        const char *name = pcap_datalink_val_to_name(pcap_datalink(p));
-        snprintf(port->error, sizeof port->error,
-            "%s holds frames of link type %s; only Ethernet can be replayed", path,
-            name != NULL ? name : "unknown");
-        result = -EBADMSG;
-        goto done;
-    }
+    return weir_port_refuse(port, -ENOMEM, "no memory to read %s", path);
+}
+
+static int read_file(struct weir_port *port, const char *path, pcap_t *p, uint64_t skipped)
+{
+    struct capture *c = port->state;
     struct pcap_pkthdr *header;
     const uint8_t *frame;
-    int got;
+    int got, length = 0;
+    if (pcap_datalink(p) != DLT_EN10MB) {
+        const char *name = pcap_datalink_val_to_name(pcap_datalink(p));
+        return weir_port_refuse(port, -EBADMSG,
+            "%s holds frames of link type %s; only Ethernet can be replayed", path,
+            name != NULL ? name : "unknown");
+    }
     while ((got = pcap_next_ex(p, &header, &frame)) == 1) {
-        if (header->len > LENGTH_MAX || header->caplen > SEGMENTS_MAX * WEIR_MBUF_ROOM) {
-            snprintf(port->error, sizeof port->error, "%s: frame %zu claims %u bytes; the most is %u", path,
+        if (header->len > LENGTH_MAX || header->caplen > SEGMENTS_MAX * WEIR_MBUF_ROOM)
+            return weir_port_refuse(port, -EBADMSG, "%s: frame %zu claims %u bytes; the most is %u", path,
                 c->n_records + 1, header->len, SEGMENTS_MAX * WEIR_MBUF_ROOM);
-            result = -EBADMSG;
-            goto done;
-        }
-        if (keep(c, header, frame) != 0)
-            goto no_memory;
+        if (!keep(c, header, frame))
+            return no_memory(port, path);
     }
     set_up(c);
     c->missed = skipped + (got == PCAP_ERROR);
@@ -407,12 +376,38 @@ static int open_file(struct weir_port *port, const void *given)
         snprintf(port->note + length, sizeof port->note - (size_t)length,
             "%s%.200s: damaged after frame %zu, which is the last: %s", skipped != 0 ? "; " : "", path,
             c->n_records, pcap_geterr(p));
-    goto done;
+    return 0;
+}
 
-no_memory:
-    snprintf(port->error, sizeof port->error, "no memory to read %s", path);
-    result = -ENOMEM;
-done:
+static int open_file(struct weir_port *port, const void *given)
+{
+    const struct file_params *asked = given;
+    const char *path = asked->path;
+    char why[PCAP_ERRBUF_SIZE];
+    struct stat about = {0};
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
+        return weir_port_refuse(
+            port, -EBADMSG, "%s is not a regular file; a capture is read whole at start", path);
+    errno = 0;
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        int error = errno != 0 ? errno : EIO;
+        return weir_port_refuse(port, -error, "cannot open the capture %s: %s", path, strerror(error));
+    }
+    uint8_t *bytes;
+    uint64_t skipped = 0;
+    file = only_ethernet(file, (size_t)about.st_size, &bytes, &skipped);
+    pcap_t *p = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, why);
+    if (p == NULL) {
+        fclose(file);
+        free(bytes);
+        return weir_port_refuse(port, -EBADMSG, "%s is not a capture (pcap or pcapng): %s", path, why);
+    }
+    struct capture *c = calloc(1, sizeof *c);
+    port->state = c;
+    if (c != NULL)
+        c->p = *asked;
+    int result = c != NULL ? read_file(port, path, p, skipped) : no_memory(port, path);
     pcap_close(p); /* closes the file, too */
     free(bytes);
     if (result != 0)
@@ -425,10 +420,6 @@ static int start(struct weir_port *port, uint64_t now_tsc)
     struct capture *c = port->state;
     c->start_tsc = now_tsc;
     return 0;
-}
-
-static void stop(struct weir_port *)
-{
 }
 
 static void stats(struct weir_port *port, struct weir_port_stats *s)
@@ -460,7 +451,6 @@ const struct weir_port_def weir_port_file = {
     .instead = "the stage `write` writes captures",
     .open = open_file,
     .start = start,
-    .stop = stop,
     .close = close_file,
     .stats = stats,
     .receive = receive,

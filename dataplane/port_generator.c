@@ -402,9 +402,8 @@ static int open_generator(struct weir_port *port, const void *given)
     g->p = *(const struct weir_generator_params *)given;
     const char *wrong = contradiction(&g->p);
     if (wrong != NULL) {
-        snprintf(port->error, sizeof port->error, "%s", wrong);
         close_generator(port);
-        return -EINVAL;
+        return weir_port_refuse(port, -EINVAL, "%s", wrong);
     }
     g->paced = g->p.profile.rate.per_s != 0;
     g->queues = port->rx_queues;
@@ -433,9 +432,8 @@ static int open_generator(struct weir_port *port, const void *given)
     return 0;
 
 no_memory:
-    snprintf(port->error, sizeof port->error, "no memory for the state of %s; lower `flows`", port->name);
     close_generator(port);
-    return -ENOMEM;
+    return weir_port_refuse(port, -ENOMEM, "no memory for the state of %s; lower `flows`", port->name);
 }
 
 static int start(struct weir_port *port, uint64_t now_tsc)
@@ -446,10 +444,6 @@ static int start(struct weir_port *port, uint64_t now_tsc)
             g->p.n_phases != 0 ? (uint32_t)g->p.n_phases : 1, g->p.line.per_s, g->frames.mean_bytes,
             port->tsc_hz, now_tsc);
     return 0;
-}
-
-static void stop(struct weir_port *)
-{
 }
 
 static uint64_t in_ns(const struct weir_port *port, uint64_t tsc)
@@ -497,7 +491,6 @@ const struct weir_port_def weir_port_generator = {
     .rss = true,
     .open = open_generator,
     .start = start,
-    .stop = stop,
     .close = close_generator,
     .stats = stats,
     .receive = receive,

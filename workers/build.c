@@ -837,7 +837,7 @@ void weir_runtime_end_stages(struct weir_runtime *rt)
 void weir_runtime_close_ports(struct weir_runtime *rt)
 {
     for (; rt->n_started > 0; rt->n_started--)
-        if (!rt->ports[rt->n_started - 1].closed)
+        if (!rt->ports[rt->n_started - 1].closed && rt->ports[rt->n_started - 1].def->stop != NULL)
             rt->ports[rt->n_started - 1].def->stop(&rt->ports[rt->n_started - 1]);
     for (; rt->n_opened > 0; rt->n_opened--) {
         struct weir_port *port = &rt->ports[rt->n_opened - 1];
