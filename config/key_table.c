@@ -245,6 +245,7 @@ const struct weir_key_row weir_export_rows[] = {
     {.key = NULL},
 };
 
+/* Of the grammar, their feature comes later. */
 static const struct {
     const char *key, *word;
 } later_words[] = {{"shard-by", "tenant"}, {"shard-by", "class"}, {"on-full", "shed"}};
@@ -277,14 +278,6 @@ const struct weir_key_table *weir_table_find(const struct weir_key_table *tables
     for (; tables->name != NULL; tables++)
         if (strcmp(tables->name, name) == 0)
             return tables;
-    return NULL;
-}
-
-const char *weir_word_not_yet(const char *key, const char *word)
-{
-    for (size_t i = 0; i < sizeof later_words / sizeof later_words[0]; i++)
-        if (strcmp(later_words[i].key, key) == 0 && strcmp(later_words[i].word, word) == 0)
-            return later;
     return NULL;
 }
 
@@ -354,9 +347,9 @@ static bool parse_word(
 {
     if (find_word(row, text, &value->number))
         return true;
-    const char *not_yet = weir_word_not_yet(row->key, text);
-    if (not_yet != NULL)
-        return refuse(row, text, not_yet, complaint);
+    for (size_t i = 0; i < sizeof later_words / sizeof later_words[0]; i++)
+        if (strcmp(later_words[i].key, row->key) == 0 && strcmp(later_words[i].word, text) == 0)
+            return refuse(row, text, later, complaint);
     struct weir_guess guess = {.written = text};
     for (size_t i = 0; row->words[i] != NULL; i++)
         weir_guess_try(&guess, row->words[i]);
@@ -404,12 +397,6 @@ static bool parse_drawn(
         return true;
     value->word = 0;
     return parse_range(row, WEIR_TYPE_BYTES, text, value, complaint);
-}
-
-static bool parse_workers(
-    const struct weir_key_row *row, const char *text, struct weir_value *value, FILE *complaint)
-{
-    return parse_range(row, WEIR_TYPE_COUNT, text, value, complaint);
 }
 
 static bool parse_cpu(const char **at, uint32_t *to)
@@ -497,7 +484,7 @@ bool weir_row_parse(
     case WEIR_TYPE_WEIGHTS:
         return parse_drawn(row, text, value, complaint);
     case WEIR_TYPE_WORKERS:
-        return parse_workers(row, text, value, complaint);
+        return parse_range(row, WEIR_TYPE_COUNT, text, value, complaint);
     default:
         return parse_text(row, text, complaint);
     }
@@ -507,17 +494,13 @@ bool weir_row_parse(
 
 static void write_bounds(const struct weir_key_row *row, enum weir_key_type type, FILE *to)
 {
-    if (row->min == row->max && row->max != 0) {
-        weir_quantity_write(type, (struct weir_quantity){.number = row->min}, to);
-        return;
-    }
+    bool bounded = row->max != 0 && row->max != UINT64_MAX;
     weir_quantity_write(type, (struct weir_quantity){.number = row->min}, to);
-    if (row->max == 0 || row->max == UINT64_MAX) {
-        fputs(" or more", to);
+    if (bounded && row->min == row->max)
         return;
-    }
-    fputs(" .. ", to);
-    weir_quantity_write(type, (struct weir_quantity){.number = row->max}, to);
+    fputs(bounded ? " .. " : " or more", to);
+    if (bounded)
+        weir_quantity_write(type, (struct weir_quantity){.number = row->max}, to);
 }
 
 static const char *const allowed[] = {

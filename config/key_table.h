@@ -74,9 +74,6 @@ const struct weir_key_row *weir_row_find(const struct weir_key_row *, const char
 bool weir_table_is(const struct weir_key_table *, enum weir_key_type);
 const struct weir_key_table *weir_table_find(const struct weir_key_table *, const char *name);
 
-/* Words of the grammar whose feature comes later (`on-full: shed`), or NULL. */
-const char *weir_word_not_yet(const char *key, const char *word);
-
 /* By number: 0 = `other`, n = the n-th of the configuration. */
 const char *weir_class_name(const struct weir_config *, uint32_t number);
 

@@ -295,15 +295,14 @@ static bool check_shape(const struct text *t, struct weir_complaints *complaints
     struct shape shape = {.complaints = complaints};
     yaml_parser_t parser;
     yaml_event_t event;
-    bool fine = true, ended = false;
+    bool fine = true;
     start_parser(&parser, t);
-    while (fine && !ended) {
-        if (!yaml_parser_parse(&parser, &event)) {
-            complain_syntax(&parser, complaints);
-            fine = false;
-            break;
-        }
-        fine = see(&shape, &event);
+    for (bool ended = false; fine && !ended;) {
+        fine = yaml_parser_parse(&parser, &event);
+        if (!fine)
+            complain_syntax(&parser, complaints); /* then there is no event */
+        else
+            fine = see(&shape, &event);
         ended = event.type == YAML_STREAM_END_EVENT;
         yaml_event_delete(&event);
     }
@@ -313,15 +312,14 @@ static bool check_shape(const struct text *t, struct weir_complaints *complaints
     return fine;
 }
 
-static bool load(const struct text *t, yaml_document_t *document, struct weir_complaints *complaints)
+/* What check_shape() has seen to be fine. */
+static void load(const struct text *t, yaml_document_t *document)
 {
     yaml_parser_t parser;
     start_parser(&parser, t);
-    bool fine = yaml_parser_load(&parser, document) != 0;
-    if (!fine)
-        complain_syntax(&parser, complaints);
+    if (!yaml_parser_load(&parser, document))
+        abort(); /* no memory */
     yaml_parser_delete(&parser);
-    return fine;
 }
 
 /* ---- nodes ---- */
@@ -421,7 +419,8 @@ static int make_value(const struct override *o, const char *text)
     if (strchr("[{\"'", *text) == NULL || *text == '\0')
         return make_scalar(o, text);
     o->complaints->only = weir_source_place(&(yaml_node_t){.start_mark = o->mark});
-    if (check_shape(&t, o->complaints) && load(&t, &document, o->complaints)) {
+    if (check_shape(&t, o->complaints)) {
+        load(&t, &document);
         value = make_copy(o, &document, 1);
         yaml_document_delete(&document);
     }
@@ -559,20 +558,15 @@ static void apply_all(const char *const *sets, yaml_document_t *document, struct
 
 /* ---- all of it ---- */
 
-static bool parse(const struct text *t, yaml_document_t *document, struct weir_complaints *complaints)
+static bool check_root(yaml_document_t *document, struct weir_complaints *complaints)
 {
-    if (!load(t, document, complaints))
-        return false;
     const yaml_node_t *root = yaml_document_get_root_node(document);
     if (root != NULL && root->type == YAML_MAPPING_NODE)
         return true;
     if (root == NULL || (root->type == YAML_SCALAR_NODE && root->data.scalar.length == 0))
-        weir_complain(complaints, whole_file, "is empty; a configuration begins with `version: 1`");
-    else
-        weir_complain(
-            complaints, weir_source_place(root), "is no map; a configuration begins with `version: 1`");
-    yaml_document_delete(document);
-    return false;
+        return weir_complain(complaints, whole_file, "is empty; a configuration begins with `version: 1`");
+    return weir_complain(
+        complaints, weir_source_place(root), "is no map; a configuration begins with `version: 1`");
 }
 
 bool weir_source_parse(const void *bytes, size_t length, const char *const *sets, yaml_document_t *document,
@@ -580,12 +574,16 @@ bool weir_source_parse(const void *bytes, size_t length, const char *const *sets
 {
     const struct text t = {bytes, length};
     if (length > WEIR_SOURCE_BYTES_MAX)
-        weir_complain(
+        return weir_complain(
             complaints, whole_file, "is too large; allowed: up to %u MiB", WEIR_SOURCE_BYTES_MAX >> 20);
-    else if (check_text(&t, complaints) && check_shape(&t, complaints) && parse(&t, document, complaints)) {
+    if (!check_text(&t, complaints) || !check_shape(&t, complaints))
+        return false;
+    load(&t, document);
+    if (check_root(document, complaints)) {
         apply_all(sets, document, complaints);
         return true;
     }
+    yaml_document_delete(document);
     return false;
 }
 

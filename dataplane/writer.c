@@ -61,7 +61,7 @@ struct format {
     bool records; /* appended to, goes on after a failure */
     void (*begin)(struct weir_writer *);
     bool (*item)(struct weir_writer *, const void *);
-    void (*record)(struct weir_writer *, const struct weir_pcapng_packet *);
+    void (*record)(FILE *, const struct weir_pcapng_packet *);
     size_t item_size;
     uint32_t counts;
 };
@@ -77,17 +77,12 @@ static void pcap_begin(struct weir_writer *w)
     fwrite(rest, sizeof rest, 1, w->file);
 }
 
-static void pcap_record(struct weir_writer *w, const struct weir_pcapng_packet *p)
+static void pcap_record(FILE *to, const struct weir_pcapng_packet *p)
 {
     const uint32_t head[] = {
         (uint32_t)(p->ns / WEIR_NS_A_SECOND), (uint32_t)(p->ns % WEIR_NS_A_SECOND), p->captured, p->length};
-    fwrite(head, sizeof head, 1, w->file);
-    fwrite(p->frame, p->captured, 1, w->file);
-}
-
-static void pcapng_record(struct weir_writer *w, const struct weir_pcapng_packet *p)
-{
-    weir_pcapng_packet(w->file, p);
+    fwrite(head, sizeof head, 1, to);
+    fwrite(p->frame, p->captured, 1, to);
 }
 
 /* Each port is an interface of its own index. */
@@ -113,7 +108,7 @@ static bool frame_item(struct weir_writer *w, const void *item)
         return false;
     }
     r.frame = rte_pktmbuf_read(p->mbuf, 0, r.captured, w->flat);
-    w->format->record(w, &r);
+    w->format->record(w->file, &r);
     w->bytes += bytes;
     return true;
 }
@@ -152,7 +147,7 @@ static const struct format formats[] = {
         .pads = true,
         .begin = pcapng_begin,
         .item = frame_item,
-        .record = pcapng_record,
+        .record = weir_pcapng_packet,
         .item_size = sizeof(struct weir_captured),
         .counts = WEIR_WRITER_COUNTS},
     [WEIR_WRITER_JSONL] = {.records = true,
