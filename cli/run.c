@@ -225,47 +225,27 @@ static void stop_serving(struct weir_http *http, struct weir_http *control)
 
 /* ---- the loop of the control thread ---- */
 
-/* Whoever reads the log may be slow: each line waits for nobody. */
-static void dump_books(const struct weir_snapshot *s)
-{
-    char *text = NULL, *rest, line[1024];
-    size_t size;
-    FILE *to = open_memstream(&text, &size);
-    if (to == NULL)
-        return;
-    weir_certificate_text(s, to);
-    if (fclose(to) == 0)
-        for (char *next = text; (rest = strchr(next, '\n')) != NULL; next = rest + 1) {
-            snprintf(line, sizeof line, "%.*s\n", (int)(rest - next), next);
-            weir_log_show(line);
-        }
-    free(text);
-}
-
-static void dump_workers(
-    const struct weir_runtime *rt, const struct weir_snapshot *s, struct weir_events *events)
-{
-    char *text = NULL, *rest;
-    size_t size;
-    FILE *to = open_memstream(&text, &size);
-    if (to == NULL)
-        return;
-    weir_profile_write_workers(rt, s, events, true, to);
-    if (fclose(to) == 0)
-        for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
-            weir_log(WEIR_LOG_NOTICE, "%s", line);
-    free(text);
-}
-
 /* SIGQUIT: what each worker does and where its code is, to the log. SIGUSR1: the books, to standard error. Nobody is stopped
- * for it. */
-static void show(struct weir_runtime *rt, struct weir_events *events, uint32_t number)
+ * for it; and who reads that may be slow: each line waits for nobody. */
+static void show(struct weir_runtime *rt, struct weir_events *events, bool books)
 {
     struct weir_snapshot *s = weir_snapshot_take(rt);
-    if (s != NULL && number == SIGQUIT)
-        dump_workers(rt, s, events);
-    else if (s != NULL)
-        dump_books(s);
+    char *text = NULL, *end, line[1024];
+    size_t size;
+    FILE *to = s != NULL ? open_memstream(&text, &size) : NULL;
+    if (to != NULL && books)
+        weir_certificate_text(s, to);
+    else if (to != NULL)
+        weir_profile_write_workers(rt, s, events, true, to);
+    if (to != NULL && fclose(to) == 0)
+        for (char *next = text; (end = strchr(next, '\n')) != NULL; next = end + 1) {
+            snprintf(line, sizeof line, "%.*s\n", (int)(end - next), next);
+            if (books)
+                weir_log_show(line);
+            else if (end != next)
+                weir_log(WEIR_LOG_NOTICE, "%.*s", (int)(end - next), next);
+        }
+    free(text);
     weir_snapshot_free(s);
 }
 
@@ -284,7 +264,7 @@ static unsigned signals_taken(struct weir_runtime *rt, struct weir_events *event
     ssize_t n = read(fd, signals, sizeof signals);
     for (size_t i = 0; n > 0 && i < (size_t)n / sizeof signals[0]; i++) {
         if (signals[i].ssi_signo == SIGQUIT || signals[i].ssi_signo == SIGUSR1)
-            show(rt, events, signals[i].ssi_signo);
+            show(rt, events, signals[i].ssi_signo == SIGUSR1);
         else
             drains++;
     }
