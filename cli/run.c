@@ -20,6 +20,7 @@
 
 #include "cli/cli.h"
 #include "config/key_table.h"
+#include "dataplane/wall.h"
 #include "monitor/certificate.h"
 #include "monitor/events.h"
 #include "monitor/http.h"
@@ -87,13 +88,6 @@ struct display {
     struct weir_events *events;
 };
 
-static int64_t unix_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
 static size_t columns(void)
 {
     struct winsize size;
@@ -117,7 +111,7 @@ static void observe(struct display *d, struct weir_runtime *rt, uint64_t now_tsc
     d->failure_told = d->failure_told || now->failure != NULL;
     struct weir_snapshot *seen = d->seen, *shown = d->shown;
     if (seen != NULL)
-        weir_events_watch(d->events, seen, now, unix_ns());
+        weir_events_watch(d->events, seen, now, weir_clock_ns(CLOCK_REALTIME));
     d->seen = now;
     if (d->every_ms != 0 && now_tsc >= d->next_line_tsc) {
         char line[1024], text[1040];

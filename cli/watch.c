@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "dataplane/wall.h"
 #include "monitor/progress.h"
 
 #define RATE(per_s, unit) weir_rate_text((char[32]){0}, 32, per_s, unit)
@@ -107,17 +107,10 @@ void weir_watch_table(const json_t *before, const json_t *now, double seconds)
 
 /* ---- the stream ---- */
 
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 static void show(struct weir_watch *w, const char *event)
 {
     json_t *now = json_loads(event, 0, NULL);
-    double at = now_s();
+    double at = (double)weir_clock_ns(CLOCK_MONOTONIC) * 1e-9;
     double seconds =
         w->before != NULL ? at - w->before_s : json_real_value(json_object_get(now, "running_seconds"));
     w->events += now != NULL;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/wall.h"
 
-#include <time.h>
-
 #include <rte_cycles.h>
 
 /* Of three tries the quickest, in which nobody took the CPU away. */
@@ -12,15 +10,14 @@ void weir_wall_look(struct weir_wall *w)
     if (w->tsc != 0 && now - w->tsc < w->tsc_hz)
         return;
     for (int i = 0; i < 3; i++) {
-        struct timespec wall;
         uint64_t before = rte_rdtsc();
-        clock_gettime(CLOCK_REALTIME, &wall);
+        int64_t wall_ns = weir_clock_ns(CLOCK_REALTIME);
         uint64_t after = rte_rdtsc();
         if (after - before >= quickest)
             continue;
         quickest = after - before;
         w->tsc = before;
-        w->ns = wall.tv_sec * WEIR_NS_A_SECOND + wall.tv_nsec;
+        w->ns = wall_ns;
     }
 }
 

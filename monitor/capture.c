@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "config/quantity.h"
 #include "dataplane/pcapng.h"
@@ -29,13 +28,6 @@ struct stream {
     uint64_t captured, cut, limit, end_ns;
     bool ended;
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* ---- the file ---- */
 
@@ -84,7 +76,8 @@ static void fill(struct stream *s)
     const struct weir_tapped *p = NULL;
     const struct weir_worker *by;
     struct pollfd client = {.fd = s->client, .events = POLLRDHUP};
-    bool ends = poll(&client, 1, s->size == 0 ? LOOK_MS : 0) > 0 || now_ns() > s->end_ns;
+    bool ends = poll(&client, 1, s->size == 0 ? LOOK_MS : 0) > 0 ||
+                (uint64_t)weir_clock_ns(CLOCK_MONOTONIC) > s->end_ns;
     if (ends || weir_capture_is_over(s->capture))
         weir_capture_stop(s->capture);
     weir_wall_look(&s->wall);
@@ -158,7 +151,7 @@ static bool understand(
         .filter = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "filter"),
         .snap = (uint32_t)snap,
         .every = (uint32_t)every};
-    s->end_ns = ns == INT64_MAX ? UINT64_MAX : now_ns() + ns;
+    s->end_ns = ns == INT64_MAX ? UINT64_MAX : (uint64_t)weir_clock_ns(CLOCK_MONOTONIC) + ns;
     return true;
 }
 

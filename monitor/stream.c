@@ -6,9 +6,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "config/quantity.h"
+#include "dataplane/wall.h"
 #include "monitor/certificate.h"
 #include "monitor/progress.h"
 
@@ -27,18 +27,11 @@ struct stream {
     size_t size, sent;
 };
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* False: the client has gone, or the server stops. */
 static bool next_event(struct stream *x)
 {
     struct pollfd gone = {.fd = x->fd, .events = POLLRDHUP};
-    int64_t left = x->due_ms - now_ms();
+    int64_t left = x->due_ms - weir_clock_ns(CLOCK_MONOTONIC) / 1000000;
     if (poll(&gone, 1, left > 0 ? (int)left : 0) > 0)
         return false;
     struct weir_snapshot *s = x->from->take(x->from->argument);
@@ -59,7 +52,7 @@ static bool next_event(struct stream *x)
     if (x->before != NULL)
         x->from->release(x->before);
     x->before = s;
-    x->due_ms = now_ms() + x->every_ms;
+    x->due_ms = weir_clock_ns(CLOCK_MONOTONIC) / 1000000 + x->every_ms;
     return fclose(to) == 0 && x->size > 0;
 }
 
@@ -108,7 +101,7 @@ unsigned weir_stream_write(const struct weir_http *h, struct MHD_Connection *c, 
     }
     x->from = weir_http_source_of(h);
     x->fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    x->due_ms = now_ms();
+    x->due_ms = weir_clock_ns(CLOCK_MONOTONIC) / 1000000;
     struct MHD_Response *response =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_event, x, free_stream);
     if (response == NULL) {

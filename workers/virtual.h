@@ -62,7 +62,7 @@ void weir_virtual_futex_wake(const uint32_t *word);
 #define sched_yield() weir_virtual_sleep(0)
 #define nanosleep(t, left) weir_virtual_sleep((uint64_t)(t)->tv_nsec)
 #define time(to) ((time_t)weir_virtual.now)
-#define clock_gettime(clock, to) ((void)(*(to) = (struct timespec){.tv_sec = (time_t)(weir_virtual.now / VIRTUAL_HZ)}))
+#define clock_gettime(clock, to) ((void)(clock), (void)(*(to) = (struct timespec){.tv_sec = (time_t)(weir_virtual.now / VIRTUAL_HZ)}))
 #define pthread_mutex_lock(m) while (pthread_mutex_trylock(m) != 0) weir_virtual_sleep(0)
 #define pthread_cond_wait(c, m) ({ pthread_mutex_unlock(m); weir_virtual_sleep(100); pthread_mutex_lock(m); })
 #define pthread_cond_timedwait(c, m, until) ({ pthread_cond_wait(c, m); \
