@@ -15,48 +15,49 @@ static uint64_t value_of(uint32_t bucket)
     return ((uint64_t)((bucket & (sub - 1)) + sub) << shift) + ((UINT64_C(1) << shift) - 1) / 2;
 }
 
+/* Of the last bucket that is not empty, one more: the max is written first. */
+static uint32_t end_of(uint64_t max)
+{
+    return weir_histogram_bucket(max) + 1;
+}
+
+/* The max before the buckets: those beyond it would be seen without. */
 void weir_histogram_add(struct weir_histogram *to, const struct weir_histogram *from)
 {
-    for (uint32_t i = 0; i < WEIR_HISTOGRAM_BUCKETS; i++)
+    uint64_t max = weir_counter_read(&from->max);
+    for (uint32_t i = 0; i < end_of(max); i++)
         to->buckets[i].value += weir_counter_read(&from->buckets[i]);
-    uint64_t max = weir_counter_read(&from->max); /* after the buckets */
     to->max.value = max > to->max.value ? max : to->max.value;
 }
 
-uint64_t weir_histogram_count(const struct weir_histogram *h)
+struct weir_histogram_walk weir_histogram_start(const struct weir_histogram *h)
 {
-    uint64_t n = 0;
-    for (uint32_t i = 0; i < WEIR_HISTOGRAM_BUCKETS; i++)
-        n += h->buckets[i].value;
-    return n;
+    struct weir_histogram_walk w = {.of = h};
+    for (uint32_t i = 0; i < end_of(h->max.value); i++)
+        w.count += h->buckets[i].value;
+    return w;
 }
 
-double weir_histogram_sum(const struct weir_histogram *h)
+/* On until so many have been passed, or to the end. */
+static void go(struct weir_histogram_walk *w, uint64_t n, uint32_t end)
 {
-    double sum = 0;
-    for (uint32_t i = 0; i < WEIR_HISTOGRAM_BUCKETS; i++)
-        sum += (double)h->buckets[i].value * (double)value_of(i);
-    return sum;
+    for (; w->next < end && w->passed < n; w->next++) {
+        uint64_t here = w->of->buckets[w->next].value;
+        w->passed += here;
+        w->sum += (double)here * (double)value_of(w->next);
+    }
 }
 
-uint64_t weir_histogram_quantile(const struct weir_histogram *h, double q)
+uint64_t weir_histogram_quantile(struct weir_histogram_walk *w, double q)
 {
-    uint64_t n = weir_histogram_count(h);
-    double wanted = q * (double)n;
-    uint64_t rank = (uint64_t)wanted + ((double)(uint64_t)wanted < wanted), seen = 0;
-    rank = rank == 0 ? 1 : rank;
-    if (rank >= n)
-        return h->max.value;
-    uint32_t i = 0;
-    while ((seen += h->buckets[i].value) < rank)
-        i++;
-    return value_of(i) < h->max.value ? value_of(i) : h->max.value;
+    double wanted = q * (double)w->count;
+    uint64_t rank = (uint64_t)wanted + ((double)(uint64_t)wanted < wanted), max = w->of->max.value;
+    go(w, rank == 0 ? 1 : rank, end_of(max));
+    return rank < w->count && value_of(w->next - 1) < max ? value_of(w->next - 1) : max;
 }
 
-uint64_t weir_histogram_until(const struct weir_histogram *h, uint64_t value)
+uint64_t weir_histogram_until(struct weir_histogram_walk *w, uint64_t value)
 {
-    uint64_t n = 0;
-    for (uint32_t i = 0; i <= weir_histogram_bucket(value); i++)
-        n += h->buckets[i].value;
-    return n;
+    go(w, UINT64_MAX, end_of(value < w->of->max.value ? value : w->of->max.value));
+    return w->passed;
 }

@@ -41,13 +41,21 @@ static inline void weir_histogram_record(struct weir_histogram *h, uint64_t valu
 /* What `from` holds now, too. */
 void weir_histogram_add(struct weir_histogram *to, const struct weir_histogram *from);
 
-uint64_t weir_histogram_count(const struct weir_histogram *);
-/* As exact as the values are; never less than it was before more was recorded. */
-double weir_histogram_sum(const struct weir_histogram *);
+/* A walk through one that nobody writes, from the least value on: what is asked of it rises from question to question, so that
+ * all answers take one pass. */
+struct weir_histogram_walk {
+    const struct weir_histogram *of;
+    uint64_t count;  /* how many there are */
+    uint64_t passed; /* of these */
+    double
+        sum; /* of those passed, as exact as the values are; never less than it was before more was recorded */
+    uint32_t next; /* bucket */
+};
+struct weir_histogram_walk weir_histogram_start(const struct weir_histogram *);
 /* The least value that at least the part `q` (0 .. 1) of all does not exceed; 1 = max. 0 if there is none. */
-uint64_t weir_histogram_quantile(const struct weir_histogram *, double q);
+uint64_t weir_histogram_quantile(struct weir_histogram_walk *, double q);
 /* How many are at most `value`, as exact as that is. */
-uint64_t weir_histogram_until(const struct weir_histogram *, uint64_t value);
+uint64_t weir_histogram_until(struct weir_histogram_walk *, uint64_t value);
 
 #ifdef __cplusplus
 }

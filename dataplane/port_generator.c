@@ -466,9 +466,10 @@ static void stats(struct weir_port *port, struct weir_port_stats *s)
             weir_histogram_add(&late, &g->makers[q].late);
     }
     if (g != NULL && g->paced) {
-        s->late_p50_ns = in_ns(port, weir_histogram_quantile(&late, 0.5));
-        s->late_p99_ns = in_ns(port, weir_histogram_quantile(&late, 0.99));
-        s->late_max_ns = in_ns(port, weir_histogram_quantile(&late, 1));
+        struct weir_histogram_walk walk = weir_histogram_start(&late);
+        s->late_p50_ns = in_ns(port, weir_histogram_quantile(&walk, 0.5));
+        s->late_p99_ns = in_ns(port, weir_histogram_quantile(&walk, 0.99));
+        s->late_max_ns = in_ns(port, late.max.value);
     }
 }
 

@@ -359,7 +359,6 @@ static bool take(const struct weir_runtime *rt, struct weir_snapshot *s)
     add_sinks(s);
     s->first_violation = first_violation(rt, s->missing > s->ledger.dropped);
     balance(rt, s);
-    s->contradiction = weir_snapshot_audit(s);
     s->mempool_size = rt->plan->n_mbufs;
     s->mempool_available = rte_mempool_avail_count(rt->mempool);
     return true;
@@ -371,10 +370,12 @@ struct weir_snapshot *weir_snapshot_take(struct weir_runtime *rt)
     pthread_mutex_lock(&rt->life);
     bool taken = s != NULL && take(rt, s);
     pthread_mutex_unlock(&rt->life);
-    if (taken)
-        return s;
-    weir_snapshot_free(s);
-    return NULL;
+    if (!taken) {
+        weir_snapshot_free(s);
+        return NULL;
+    }
+    s->contradiction = weir_snapshot_audit(s);
+    return s;
 }
 
 void weir_snapshot_free(struct weir_snapshot *s)

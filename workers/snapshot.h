@@ -64,7 +64,7 @@ struct weir_distribution { /* in ns, or in what is counted */
     uint64_t count, max_ns;
     double sum_ns;
     uint64_t quantiles_ns[WEIR_QUANTILES];
-    uint64_t until[WEIR_BOUNDS]; /* how many took at most so long */
+    uint64_t until[WEIR_BOUNDS]; /* how many took at most so long; latencies only */
 };
 
 #define WEIR_GAPS 8

@@ -6,6 +6,7 @@
 
 #include <rte_cycles.h>
 
+#include "dataplane/wall.h"
 #include "workers/log.h"
 #include "workers/runtime.h"
 
@@ -100,9 +101,7 @@ static uint64_t ns_of(const struct weir_runtime *rt, uint64_t tsc)
 static uint32_t take_gaps(
     const struct weir_runtime *rt, const struct weir_worker *w, struct weir_gap gaps[WEIR_GAPS])
 {
-    struct timespec clock;
-    clock_gettime(CLOCK_REALTIME, &clock);
-    uint64_t now_tsc = rte_rdtsc(), now_ns = (uint64_t)clock.tv_sec * 1000000000 + (uint64_t)clock.tv_nsec;
+    uint64_t now_ns = (uint64_t)weir_clock_ns(CLOCK_REALTIME), now_tsc = rte_rdtsc();
     uint64_t n = weir_counter_read(&w->times.gaps);
     uint32_t taken = 0;
     for (; taken < WEIR_GAPS && taken < n; taken++) {
@@ -153,13 +152,12 @@ const uint64_t weir_bounds_ns[WEIR_BOUNDS] = {1000, 2000, 5000, 10000, 20000, 50
 static void distribute(const struct weir_histogram *h, uint64_t hz, struct weir_distribution *to)
 {
     const double ns = 1e9 / (double)hz;
-    to->count = weir_histogram_count(h);
-    to->sum_ns = weir_histogram_sum(h) * ns;
-    to->max_ns = (uint64_t)((double)weir_histogram_quantile(h, 1) * ns);
+    struct weir_histogram_walk walk = weir_histogram_start(h);
+    to->max_ns = (uint64_t)((double)h->max.value * ns);
     for (uint32_t i = 0; i < WEIR_QUANTILES; i++)
-        to->quantiles_ns[i] = (uint64_t)((double)weir_histogram_quantile(h, weir_quantiles[i].part) * ns);
-    for (uint32_t i = 0; i < WEIR_BOUNDS; i++)
-        to->until[i] = weir_histogram_until(h, (uint64_t)((double)weir_bounds_ns[i] / ns));
+        to->quantiles_ns[i] = (uint64_t)((double)weir_histogram_quantile(&walk, weir_quantiles[i].part) * ns);
+    to->count = weir_histogram_until(&walk, UINT64_MAX);
+    to->sum_ns = walk.sum * ns;
 }
 
 /* Those of all workers of the pool; without any it has no row. */
@@ -179,6 +177,10 @@ static void take_pool(
     struct weir_snapshot_latency *to = &s->latencies[s->n_latencies];
     *to = (struct weir_snapshot_latency){.pool = pool->config->name, .hop = hop};
     distribute(&all, rt->tsc_hz, &to->of);
+    struct weir_histogram_walk walk = weir_histogram_start(&all);
+    for (uint32_t i = 0; i < WEIR_BOUNDS; i++)
+        to->of.until[i] =
+            weir_histogram_until(&walk, (uint64_t)((double)weir_bounds_ns[i] * (double)rt->tsc_hz / 1e9));
     s->n_latencies += to->of.count != 0;
 }
 

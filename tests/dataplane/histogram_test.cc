@@ -24,27 +24,47 @@ Histogram of(const std::vector<uint64_t> &values)
     return h;
 }
 
+uint64_t count(const weir_histogram *h)
+{
+    return weir_histogram_start(h).count;
+}
+
+uint64_t quantile(const weir_histogram *h, double q)
+{
+    weir_histogram_walk walk = weir_histogram_start(h);
+    return weir_histogram_quantile(&walk, q);
+}
+
+double sum(const weir_histogram *h)
+{
+    weir_histogram_walk walk = weir_histogram_start(h);
+    EXPECT_EQ(weir_histogram_until(&walk, UINT64_MAX), walk.count);
+    return walk.sum;
+}
+
 constexpr double kQuantiles[] = {0, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999, 1};
 constexpr double kError = 0.016;
 
 void expect_quantiles(const weir_histogram *h, std::vector<uint64_t> values)
 {
     std::sort(values.begin(), values.end());
-    ASSERT_EQ(weir_histogram_count(h), values.size());
-    double sum = 0;
+    ASSERT_EQ(count(h), values.size());
+    double all = 0;
     for (uint64_t value : values)
-        sum += double(value);
-    EXPECT_NEAR(weir_histogram_sum(h), sum, kError * sum);
+        all += double(value);
+    EXPECT_NEAR(sum(h), all, kError * all);
     uint64_t before = 0;
+    weir_histogram_walk walk = weir_histogram_start(h);
     for (double q : kQuantiles) {
         auto rank = std::max<size_t>(1, size_t(std::ceil(q * double(values.size()))));
         double exact = double(values[rank - 1]);
-        uint64_t told = weir_histogram_quantile(h, q);
+        uint64_t told = quantile(h, q);
         EXPECT_NEAR(double(told), exact, kError * exact) << q;
         EXPECT_GE(told, before);
+        EXPECT_EQ(weir_histogram_quantile(&walk, q), told) << "in one walk " << q;
         before = told;
     }
-    EXPECT_EQ(weir_histogram_quantile(h, 1), values.back()) << "the max is exact";
+    EXPECT_EQ(quantile(h, 1), values.back()) << "the max is exact";
 }
 
 std::vector<uint64_t> random_values(uint64_t seed, size_t n)
@@ -59,16 +79,16 @@ std::vector<uint64_t> random_values(uint64_t seed, size_t n)
 TEST(Histogram, IsEmptyAtFirst)
 {
     Histogram h = of({});
-    EXPECT_EQ(weir_histogram_count(h.get()), 0u);
-    EXPECT_EQ(weir_histogram_sum(h.get()), 0);
-    EXPECT_EQ(weir_histogram_quantile(h.get(), 0.5), 0u);
-    EXPECT_EQ(weir_histogram_quantile(h.get(), 1), 0u);
+    EXPECT_EQ(count(h.get()), 0u);
+    EXPECT_EQ(sum(h.get()), 0);
+    EXPECT_EQ(quantile(h.get(), 0.5), 0u);
+    EXPECT_EQ(quantile(h.get(), 1), 0u);
 }
 
 TEST(Histogram, SmallValuesAreExact)
 {
     for (uint64_t value = 0; value < 64; value++)
-        EXPECT_EQ(weir_histogram_quantile(of({value, UINT64_MAX}).get(), 0.5), value);
+        EXPECT_EQ(quantile(of({value, UINT64_MAX}).get(), 0.5), value);
 }
 
 TEST(Histogram, EveryValueHasABucketAndLargerOnesALaterOne)
@@ -108,12 +128,13 @@ TEST(Histogram, UntilCountsWhatIsNoLarger)
 {
     std::vector<uint64_t> values = random_values(3, 20000);
     Histogram h = of(values);
-    for (uint64_t limit : {UINT64_C(0), UINT64_C(63), UINT64_C(1) << 20, UINT64_C(1000003), UINT64_MAX}) {
+    weir_histogram_walk walk = weir_histogram_start(h.get());
+    for (uint64_t limit : {UINT64_C(0), UINT64_C(63), UINT64_C(1000003), UINT64_C(1) << 20, UINT64_MAX}) {
         auto within = [&](double by) {
             return std::count_if(values.begin(), values.end(),
                 [&](uint64_t value) { return double(value) <= double(limit) * by; });
         };
-        uint64_t told = weir_histogram_until(h.get(), limit);
+        uint64_t told = weir_histogram_until(&walk, limit);
         EXPECT_GE(told, uint64_t(within(1))) << limit;
         EXPECT_LE(told, uint64_t(within(1 + 1.0 / 32))) << limit;
     }
@@ -132,13 +153,13 @@ TEST(Histogram, IsReadWhileItIsWritten)
     while (!done) {
         Histogram copy = of({});
         weir_histogram_add(copy.get(), h.get());
-        uint64_t n = weir_histogram_count(copy.get());
+        uint64_t n = count(copy.get());
         EXPECT_GE(n, before);
-        EXPECT_LE(weir_histogram_quantile(copy.get(), 0.999), weir_histogram_quantile(copy.get(), 1));
+        EXPECT_LE(quantile(copy.get(), 0.999), quantile(copy.get(), 1));
         before = n;
     }
     writer.join();
-    EXPECT_EQ(weir_histogram_count(h.get()), 300000u);
+    EXPECT_EQ(count(h.get()), 300000u);
 }
 
 } // namespace
