@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "monitor/registry.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "dataplane/stage.h"
+#include "dataplane/wall.h"
 
 struct visit;
 struct metric {
@@ -28,8 +29,21 @@ struct visit {
     weir_sample_visitor *visitor;
     void *argument;
     struct weir_sample sample;
-    char numbers[WEIR_LABELS_MAX][12];
+    char numbers[WEIR_LABELS_MAX][WEIR_NUMBER_MAX];
 };
+
+char *weir_number_text(char text[WEIR_NUMBER_MAX], int64_t number)
+{
+    char *at = text + WEIR_NUMBER_MAX - 1;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    *at = '\0';
+    do
+        *--at = (char)('0' + left % 10);
+    while ((left /= 10) != 0);
+    if (number < 0)
+        *--at = '-';
+    return at;
+}
 
 static void label(struct visit *v, const char *name, const char *value)
 {
@@ -38,9 +52,7 @@ static void label(struct visit *v, const char *name, const char *value)
 
 static void number(struct visit *v, const char *name, uint32_t value)
 {
-    char *text = v->numbers[v->sample.n_labels];
-    snprintf(text, sizeof v->numbers[0], "%u", value);
-    label(v, name, text);
+    label(v, name, weir_number_text(v->numbers[v->sample.n_labels], value));
 }
 
 /* After its labels. */
@@ -147,20 +159,15 @@ static void read_rings(struct visit *v, const struct metric *m, const struct wei
     }
 }
 
-/* Every state of every pool, zero included, so that a graph has no holes. */
+/* Every state of every pool, zero included, so that a graph has no holes. A pool's workers stand together. */
 static void read_worker_states(struct visit *v, const struct metric *, const struct weir_snapshot *s)
 {
-    for (uint32_t i = 0; i < s->n_workers; i++) {
-        const char *pool = s->workers[i].pool;
+    for (const struct weir_snapshot_worker *w = s->workers, *end = w + s->n_workers; w < end;) {
+        const char *pool = w->pool;
         uint32_t n[WEIR_WORKER_STATES] = {0};
-        bool seen = false;
-        for (uint32_t k = 0; k < s->n_workers; k++) {
-            if (strcmp(s->workers[k].pool, pool) == 0) {
-                seen |= k < i;
-                n[s->workers[k].state]++;
-            }
-        }
-        for (uint32_t state = 0; state < WEIR_WORKER_STATES && !seen; state++) {
+        while (w < end && strcmp(w->pool, pool) == 0)
+            n[w++->state]++;
+        for (uint32_t state = 0; state < WEIR_WORKER_STATES; state++) {
             label(v, "pool", pool);
             label(v, "state", weir_worker_state_names[state]);
             sample(v, n[state]);
@@ -194,17 +201,10 @@ static void read_latency(struct visit *v, const struct weir_snapshot_latency *l)
     sample(v, (int64_t)l->of.count);
 }
 
-static void read_latencies(struct visit *v, const struct metric *, const struct weir_snapshot *s)
+static void read_latencies(struct visit *v, const struct metric *m, const struct weir_snapshot *s)
 {
     for (uint32_t i = 0; i < s->n_latencies; i++)
-        if (!s->latencies[i].hop)
-            read_latency(v, &s->latencies[i]);
-}
-
-static void read_waits(struct visit *v, const struct metric *, const struct weir_snapshot *s)
-{
-    for (uint32_t i = 0; i < s->n_latencies; i++)
-        if (s->latencies[i].hop)
+        if (s->latencies[i].hop == (strcmp(m->name, "weir_inbox_wait_seconds") == 0))
             read_latency(v, &s->latencies[i]);
 }
 
@@ -229,30 +229,16 @@ static void read_running(struct visit *v, const struct metric *, const struct we
         sample_real(v, (double)s->running_tsc / (double)s->tsc_hz);
 }
 
-static double seconds_of(clockid_t clock)
+static double started;
+
+static __attribute__((constructor)) void start(void)
 {
-    struct timespec now = {0, 0};
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+    started = (double)weir_clock_ns(CLOCK_REALTIME) * 1e-9;
 }
 
 static void read_process_start(struct visit *v, const struct metric *, const struct weir_snapshot *)
 {
-    /* proc(5): field 22, in ticks since boot; the name, which may hold spaces, ends with ')'. */
-    char stat[1024] = "";
-    FILE *proc = fopen("/proc/self/stat", "re");
-    if (!proc)
-        return;
-    stat[fread(stat, 1, sizeof(stat) - 1, proc)] = 0;
-    fclose(proc);
-    const char *name_end = strrchr(stat, ')');
-    uint64_t ticks = 0;
-    if (name_end &&
-        sscanf(name_end + 1,
-            " %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
-            &ticks) == 1)
-        sample_real(v, seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME) +
-                           (double)ticks / (double)sysconf(_SC_CLK_TCK));
+    sample_real(v, started);
 }
 
 static void read_process_memory(struct visit *v, const struct metric *, const struct weir_snapshot *)
@@ -360,7 +346,7 @@ static const struct metric metrics[] = {
 
     {"weir_latency_seconds", HISTOGRAM, OWN("pool, le", read_latencies),
         "From a packet's arrival to its end in the pool, of those that `probe-every` chose."},
-    {"weir_inbox_wait_seconds", HISTOGRAM, OWN("pool, le", read_waits),
+    {"weir_inbox_wait_seconds", HISTOGRAM, OWN("pool, le", read_latencies),
         "How long they waited in the pool's inbox, with `probe-at: hops`."},
 
     {"weir_dropped_packets_total", COUNTER, OWN("reason", read_drops),
@@ -404,7 +390,7 @@ static const char *stage_counter(char *name, size_t size, const char *stage, con
             type = GAUGE;
     snprintf(name, size, "weir_%s_%s%s", stage, counter, strcmp(type, COUNTER) == 0 ? "_total" : "");
     for (char *c = name; *c; c++)
-        if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_", *c))
+        if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c))
             *c = '_';
     return type;
 }

@@ -31,6 +31,10 @@ struct weir_sample {
     struct weir_label labels[WEIR_LABELS_MAX];
 };
 
+/* A whole number in decimal, somewhere in `text`. */
+#define WEIR_NUMBER_MAX 32
+char *weir_number_text(char text[WEIR_NUMBER_MAX], int64_t number);
+
 /* A sample and all that it points to last for the call. */
 typedef void weir_sample_visitor(void *argument, const struct weir_sample *);
 
