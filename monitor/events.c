@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "monitor/workers.h"
 #include "workers/log.h"
 
 #define KEPT 64
@@ -59,11 +60,6 @@ struct look {
     const struct weir_snapshot *before, *now;
 };
 
-static double since(uint64_t now, uint64_t before)
-{
-    return now > before ? (double)(now - before) : 0;
-}
-
 static uint32_t worker_of(const struct weir_snapshot *s, const char *pool, uint32_t index)
 {
     uint32_t i = 0;
@@ -92,7 +88,7 @@ static const char *slowest_stage(const struct look *l, const struct weir_snapsho
         const struct weir_snapshot_stage *g = &l->now->stages[i];
         if (g->worker != w->index || strcmp(g->pool, w->pool) != 0)
             continue;
-        double took = since(g->timed_tsc, l->before->stages[i].timed_tsc);
+        double took = weir_since(g->timed_tsc, l->before->stages[i].timed_tsc);
         all += took;
         slowest = took > most ? g->stage : slowest;
         most = took > most ? took : most;
@@ -111,11 +107,8 @@ static bool stands(const struct look *l, uint32_t i)
 static void explain(FILE *to, const struct look *l, uint32_t i)
 {
     for (uint32_t hops = 0; hops < l->now->n_workers && i < l->now->n_workers; hops++) {
-        const struct weir_snapshot_worker *w = &l->now->workers[i], *b = &l->before->workers[i];
-        double busy = since(w->busy_tsc, b->busy_tsc), blocked = since(w->blocked_tsc, b->blocked_tsc),
-               lost = since(w->lost_tsc, b->lost_tsc),
-               all = busy + blocked + lost + since(w->idle_tsc, b->idle_tsc) +
-                     since(w->parked_tsc, b->parked_tsc);
+        const struct weir_snapshot_worker *w = &l->now->workers[i];
+        const struct weir_shares is = weir_worker_shares(l->before, l->now, i);
         const struct weir_snapshot_ring *r = fullest(l->now, w);
         double share;
         if (w->off_cpu)
@@ -125,20 +118,20 @@ static void explain(FILE *to, const struct look *l, uint32_t i)
                 w->stuck ? "; %s.%u on cpu %u does not come back from a stage"
                          : "; %s.%u on cpu %u has not come round",
                 w->pool, w->index, w->cpu);
-        if (all > 0 && lost / all >= NOTABLE)
+        if (is.lost >= NOTABLE)
             fprintf(to, "; %s.%u did not run for %.0f %% of the time: cpu %u had something else to do",
-                w->pool, w->index, 100 * lost / all, w->cpu);
-        if (all > 0 && busy / all >= BUSY) {
+                w->pool, w->index, 100 * is.lost, w->cpu);
+        if (is.busy >= BUSY) {
             fprintf(to, "; %s.%u on cpu %u was busy for %.0f %% of the time", w->pool, w->index, w->cpu,
-                100 * busy / all);
+                100 * is.busy);
             const char *stage = slowest_stage(l, w, &share);
             if (stage)
                 fprintf(to, ", %.0f %% of it in `%s`", 100 * share, stage);
         }
-        if (all <= 0 || blocked / all < NOTABLE || !r)
+        if (is.blocked < NOTABLE || !r)
             return;
         fprintf(to, "; %s.%u waited for room in the inbox of %s.%u for %.0f %% of the time", w->pool,
-            w->index, r->to, r->to_worker, 100 * blocked / all);
+            w->index, r->to, r->to_worker, 100 * is.blocked);
         i = worker_of(l->now, r->to, r->to_worker);
     }
 }
@@ -146,24 +139,25 @@ static void explain(FILE *to, const struct look *l, uint32_t i)
 /* What it spent most of the time between two looks with. */
 static void describe(const struct look *l, uint32_t i, char *text, size_t size)
 {
-    const struct weir_snapshot_worker *w = &l->now->workers[i], *b = &l->before->workers[i];
+    const struct weir_snapshot_worker *w = &l->now->workers[i];
     const struct weir_snapshot_ring *r = fullest(l->now, w);
-    double share, busy = since(w->busy_tsc, b->busy_tsc), blocked = since(w->blocked_tsc, b->blocked_tsc),
-                  lost = since(w->lost_tsc, b->lost_tsc), parked = since(w->parked_tsc, b->parked_tsc),
-                  idle = since(w->idle_tsc, b->idle_tsc);
+    const struct weir_shares is = weir_worker_shares(l->before, l->now, i);
+    double share;
     const char *stage = slowest_stage(l, w, &share);
     if (w->off_cpu)
         snprintf(text, size, "has no CPU: something else has cpu %u", w->cpu);
     else if (stands(l, i))
         snprintf(text, size, w->stuck ? "is in a stage and does not come back" : "has not come round");
-    else if (blocked > busy && blocked > idle && blocked > parked && blocked > lost && r)
+    else if (is.blocked > is.busy && is.blocked > is.idle && is.blocked > is.parked && is.blocked > is.lost &&
+             r)
         snprintf(text, size, "waits for room in the inbox of %s.%u", r->to, r->to_worker);
-    else if (lost > busy && lost > idle && lost > parked)
+    else if (is.lost > is.busy && is.lost > is.idle && is.lost > is.parked)
         snprintf(text, size, "mostly has no CPU: something else has cpu %u", w->cpu);
-    else if (busy > idle && busy > parked)
+    else if (is.busy > is.idle && is.busy > is.parked)
         snprintf(text, size, stage ? "works, most of it in `%s`" : "works", stage);
     else
-        snprintf(text, size, parked > idle ? "sleeps until something comes" : "polls, and little comes");
+        snprintf(
+            text, size, is.parked > is.idle ? "sleeps until something comes" : "polls, and little comes");
 }
 
 /* Of the workers that poll ports, for nobody feeds them. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "monitor/workers.h"
+
 /* Shares below this are noise, not worth a word. */
 #define BLOCKED_SHOWN 0.005
 
@@ -20,12 +22,6 @@ char *weir_rate_text(char *text, size_t size, double per_s, const char *unit)
 }
 #define RATE(per_s, unit) weir_rate_text((char[32]){0}, 32, per_s, unit)
 
-/* Counters are read one by one, so a difference of sums may dip below 0 by a few packets. */
-static double since(uint64_t now, uint64_t before)
-{
-    return now > before ? (double)(now - before) : 0;
-}
-
 static uint64_t received_bytes(const struct weir_snapshot *s)
 {
     uint64_t sum = 0;
@@ -39,7 +35,7 @@ static void add_drops(
 {
     const char *separator = "  drop ";
     for (uint32_t i = 0; i < now->n_drops; i++) {
-        double packets = since(now->drops[i].value,
+        double packets = weir_since(now->drops[i].value,
             before == NULL ? 0 : weir_named_value(before->drops, before->n_drops, now->drops[i].name));
         if (packets > 0) {
             fprintf(to, "%s%s %s", separator, RATE(packets / seconds, "pps"), now->drops[i].name);
@@ -58,24 +54,6 @@ static void add_fullest_ring(FILE *to, const struct weir_snapshot *now)
         fprintf(to, "  ring %s>%s %u/%u", fullest->from, fullest->to, fullest->depth, fullest->capacity);
 }
 
-struct shares {
-    double busy, blocked;
-};
-
-static struct shares worker_shares(
-    const struct weir_snapshot *before, const struct weir_snapshot *now, uint32_t i)
-{
-    static const struct weir_snapshot_worker never;
-    const struct weir_snapshot_worker *w = &now->workers[i];
-    const struct weir_snapshot_worker *b = before && i < before->n_workers ? &before->workers[i] : &never;
-    struct shares share = {since(w->busy_tsc, b->busy_tsc), since(w->blocked_tsc, b->blocked_tsc)};
-    double all = share.busy + share.blocked + since(w->idle_tsc, b->idle_tsc) +
-                 since(w->parked_tsc, b->parked_tsc) + since(w->lost_tsc, b->lost_tsc);
-    share.busy = all > 0 ? share.busy / all : 0;
-    share.blocked = all > 0 ? share.blocked / all : 0;
-    return share;
-}
-
 /* `busy ingress 98 %, work 43 41 %`: one number a worker, grouped by pool. */
 static void add_busy(FILE *to, const struct weir_snapshot *before, const struct weir_snapshot *now)
 {
@@ -84,7 +62,7 @@ static void add_busy(FILE *to, const struct weir_snapshot *before, const struct 
         if (strcmp(now->workers[i].pool, pool) != 0)
             fprintf(to, "%s%s", i ? " %, " : "  busy ", now->workers[i].pool);
         pool = now->workers[i].pool;
-        fprintf(to, " %.0f", 100 * worker_shares(before, now, i).busy);
+        fprintf(to, " %.0f", 100 * weir_worker_shares(before, now, i).busy);
     }
     fputs(now->n_workers ? " %" : "", to);
 }
@@ -93,7 +71,7 @@ static void add_blocked(FILE *to, const struct weir_snapshot *before, const stru
 {
     const char *separator = "  blocked ";
     for (uint32_t i = 0; i < now->n_workers; i++) {
-        double share = worker_shares(before, now, i).blocked;
+        double share = weir_worker_shares(before, now, i).blocked;
         if (share >= BLOCKED_SHOWN) {
             fprintf(
                 to, "%s%s.%u %.0f %%", separator, now->workers[i].pool, now->workers[i].index, 100 * share);
@@ -111,15 +89,17 @@ size_t weir_progress_line(const struct weir_snapshot *before, const struct weir_
     if (to == NULL)
         return 0;
     double hz = now->tsc_hz ? (double)now->tsc_hz : 1;
-    double seconds = since(now->now_tsc, before ? before->now_tsc : now->now_tsc - now->running_tsc) / hz;
+    double seconds =
+        weir_since(now->now_tsc, before ? before->now_tsc : now->now_tsc - now->running_tsc) / hz;
     if (seconds <= 0)
         seconds = 1 / hz;
     const struct weir_ledger *at = &now->ledger, none = {0}, *was = before ? &before->ledger : &none;
 
     fprintf(to, "%.1f s%s", (double)now->running_tsc / hz, now->why_stopped ? " draining" : "");
-    fprintf(to, "  in %s %s", RATE(since(at->accepted, was->accepted) / seconds, "pps"),
-        RATE(8 * since(received_bytes(now), received_bytes(before)) / seconds, "bps"));
-    fprintf(to, "  out %s", RATE(since(at->sent + at->consumed, was->sent + was->consumed) / seconds, "pps"));
+    fprintf(to, "  in %s %s", RATE(weir_since(at->accepted, was->accepted) / seconds, "pps"),
+        RATE(8 * weir_since(received_bytes(now), received_bytes(before)) / seconds, "bps"));
+    fprintf(to, "  out %s",
+        RATE(weir_since(at->sent + at->consumed, was->sent + was->consumed) / seconds, "pps"));
     add_drops(to, before, now, seconds);
     add_fullest_ring(to, now);
     add_busy(to, before, now);
