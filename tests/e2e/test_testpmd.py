@@ -19,11 +19,10 @@ pools:
   in: {{from: [peer], stages: [validate]}}
   out: {{from: [in], shard-by: flow, on-full: drop, stages: [meter, sink]}}
 """
-# Seldom: a peer that dies while it is written to may take weir along.
 CLIENT = """
 version: 1
 ports:
-  gen: {{generator: {{flows: 10, rate: 100pps}}}}
+  gen: {{generator: {{flows: 10}}}}
   peer: {{vdev: "net_memif0,role=client,socket={socket},socket-abstract=no"}}
 pools:
   all: {{from: [gen], stages: [validate, {{transmit: {{gen: peer}}}}]}}
@@ -90,7 +89,6 @@ class Testpmd(unittest.TestCase):
         self.assertEqual(end["why_stopped"], "signal")
 
     def test_a_peer_that_hangs_and_is_killed_harms_nobody(self):
-        # Killed while weir copies from it, it may take weir along: the driver unmaps its memory under the poll.
         with lab.weir(TEXT.format(socket=self.socket)) as w:
             w.url()
             with self.peer() as peer:
@@ -105,6 +103,21 @@ class Testpmd(unittest.TestCase):
             with self.peer():
                 w.wait_for_metrics(lambda m: self.accepted(m) > seen + 20000)
                 end = w.stop()
+        self.check_books(end)
+
+    def test_ends_at_full_speed_take_nobody_along(self):
+        # The driver unmaps in another thread what a worker polls: workers/unmap.h. Without that, one end in twelve was ours.
+        rounds = 60 if lab.LONG else 8
+        with lab.weir(TEXT.format(socket=self.socket)) as w:
+            w.url()
+            for i in range(rounds):
+                with self.peer() as peer:
+                    before = self.accepted(w.metrics())
+                    w.wait_for_metrics(lambda m, b=before: self.accepted(m) > b + 20000)
+                    peer.send_signal(signal.SIGKILL if i % 4 == 3 else signal.SIGTERM)
+                    peer.wait(30)
+                w.wait_for_metrics(lambda m: m[UP] == 0)
+            end = w.stop()
         self.check_books(end)
 
     def send_to_a_server_that_dies(self, w):
