@@ -99,7 +99,7 @@ class Testpmd(unittest.TestCase):
                     time.sleep(0.2)
                 peer.kill()
                 peer.wait()
-            w.wait_for_metrics(lambda m: m[UP] == 0, 5)
+            w.wait_for_metrics(lambda m: m[UP] == 0)
             with self.peer():
                 w.wait_for_metrics(lambda m: self.accepted(m) > seen + 20000)
                 end = w.stop()
@@ -132,7 +132,7 @@ class Testpmd(unittest.TestCase):
                 break
         else:
             self.fail(w.err())
-        w.wait_for_metrics(lambda m: m[UP] == 0, 5)
+        w.wait_for_metrics(lambda m: m[UP] == 0)
 
     def test_a_server_that_is_not_there_yet_or_dies_is_called_again(self):
         with lab.weir(CLIENT.format(socket=self.socket)) as w:
