@@ -29,8 +29,8 @@
 #include "monitor/telemetry.h"
 #include "workers/eal.h"
 #include "workers/log.h"
+#include "workers/memif.h"
 #include "workers/runtime.h"
-#include "workers/unmap.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:9476"
 #define ANY_PORT_LISTEN "127.0.0.1:0"
@@ -340,7 +340,7 @@ static int run_pipeline(struct weir_runtime *rt, const struct options *o, int pr
     if (failed != WEIR_FINE)
         return (int)failed;
     tell_plan(rt);
-    weir_unmap_after(rt);
+    weir_memif_guard(rt);
     struct weir_events *events = weir_events_new();
     if (events == NULL)
         return WEIR_FAILED_OS;
@@ -410,7 +410,7 @@ static int run_file(const char *file, const struct options *o, int progress_ms)
     int code = (int)failed;
     if (failed == WEIR_FINE)
         code = run_pipeline(rt, o, progress_ms, signals);
-    weir_unmap_after(NULL);
+    weir_memif_guard(NULL);
     weir_runtime_free(rt);
     weir_config_free(config);
     close(signals);

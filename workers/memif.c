@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "workers/unmap.h"
+#include "workers/memif.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "workers/log.h"
@@ -17,7 +19,7 @@
 
 static const struct weir_runtime *polled;
 
-void weir_unmap_after(const struct weir_runtime *rt)
+void weir_memif_guard(const struct weir_runtime *rt)
 {
     polled = rt;
 }
@@ -55,7 +57,8 @@ static bool wait_for_all(const struct weir_runtime *rt)
     return all;
 }
 
-/* In place of libc's. */
+/* ---- in place of libc's ---- */
+
 int munmap(void *at, size_t bytes)
 {
     static int (*next)(void *, size_t);
@@ -68,4 +71,14 @@ int munmap(void *at, size_t bytes)
         return 0;
     }
     return next(at, bytes);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    static ssize_t (*next)(int, const struct msghdr *, int);
+    if (next == NULL)
+        *(void **)&next = dlsym(RTLD_NEXT, "sendmsg");
+    ssize_t sent = next(fd, message, flags);
+    bool to_nobody = sent < 0 && (errno == EPIPE || errno == ECONNRESET);
+    return to_nobody && is_interrupt_thread() ? (ssize_t)message->msg_iov[0].iov_len : sent;
 }
