@@ -384,9 +384,7 @@ int weir_manager_fd(const struct weir_manager *g)
 
 struct weir_manager *weir_manager_new(void)
 {
-    struct weir_manager *g = calloc(1, sizeof *g);
-    if (g == NULL)
-        return NULL;
+    struct weir_manager *g = weir_take(1, sizeof *g);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -34,7 +34,7 @@ struct weir_order {
     char error[192];        /* why not; what was done by then stays */
 };
 
-struct weir_manager *weir_manager_new(void); /* NULL = no memory */
+struct weir_manager *weir_manager_new(void); /* NULL = no descriptor */
 void weir_manager_free(struct weir_manager *);
 /* Waits until the order is carried out or refused; at most timeout_ms for the order before it, and as long for this one,
  * which goes on all the same. Returns order->done. */

@@ -174,7 +174,7 @@ static char *explain(const struct choice *c, const struct weir_plan_worker *w)
     size_t size = 0;
     FILE *to = open_memstream(&text, &size);
     if (to == NULL)
-        return NULL;
+        abort(); /* a line of text */
     const struct weir_topology *t = c->topology;
     uint32_t on_cpu = c->load[w->at - t->cpus], on_core = core_load(c, w->at->core);
     if (on_cpu > 1)
@@ -265,14 +265,12 @@ static int32_t packets_node(const struct weir_plan *plan)
     return node;
 }
 
-static bool place(struct weir_plan *plan)
+static void place(struct weir_plan *plan)
 {
     const struct weir_topology *t = plan->topology;
     struct choice c = {.plan = plan, .topology = t, .first_core = t->cpus[0].core};
     uint32_t lowest = UINT32_MAX;
-    c.load = calloc(t->n_cpus, sizeof *c.load);
-    if (c.load == NULL)
-        return false;
+    c.load = weir_take(t->n_cpus, sizeof *c.load);
     for (uint32_t d = 0; d < t->n_devices; d++)
         c.placed |= t->devices[d].placed ? UINT64_C(1) << d : 0;
     for (uint32_t i = 0; i < t->n_cpus; i++) {
@@ -291,50 +289,40 @@ static bool place(struct weir_plan *plan)
             w->node = w->at->node;
         }
     }
-    bool fine = true;
     for (uint32_t i = 0; i < plan->n_workers; i++) {
         struct weir_plan_worker *w = &plan->workers[i];
         w->shares_cpu = c.load[w->at - t->cpus] > 1;
         w->why = explain(&c, w);
-        fine &= w->why != NULL;
     }
     place_control(plan, &c);
     qsort(plan->control_cpus, plan->n_control_cpus, sizeof *plan->control_cpus, weir_compare_cpus);
     free(c.load);
-    return fine;
 }
 
 struct weir_plan *weir_plan_new(
     const struct weir_topology *t, const struct weir_plan_pool *pools, uint32_t n_pools)
 {
-    struct weir_plan *plan = calloc(1, sizeof *plan);
-    if (plan == NULL)
-        return NULL;
+    struct weir_plan *plan = weir_take(1, sizeof *plan);
     plan->topology = t;
     plan->n_pools = n_pools;
     for (uint32_t p = 0; p < n_pools; p++)
         plan->n_workers += pools[p].n_workers;
-    plan->pools = calloc(n_pools, sizeof *plan->pools);
-    plan->workers = calloc(plan->n_workers, sizeof *plan->workers);
-    plan->control_cpus = calloc(t->n_cpus + t->n_spare, sizeof *plan->control_cpus);
-    plan->nodes = calloc(t->n_cpus, sizeof *plan->nodes);
-    if (plan->pools != NULL && plan->workers != NULL && plan->control_cpus != NULL && plan->nodes != NULL) {
-        memcpy(plan->pools, pools, n_pools * sizeof *pools);
-        if (place(plan)) {
-            list_nodes(plan);
-            plan->mbuf_node = packets_node(plan);
-            return plan;
-        }
-    }
-    weir_plan_free(plan);
-    return NULL;
+    plan->pools = weir_take(n_pools, sizeof *plan->pools);
+    plan->workers = weir_take(plan->n_workers, sizeof *plan->workers);
+    plan->control_cpus = weir_take(t->n_cpus + t->n_spare, sizeof *plan->control_cpus);
+    plan->nodes = weir_take(t->n_cpus, sizeof *plan->nodes);
+    memcpy(plan->pools, pools, n_pools * sizeof *pools);
+    place(plan);
+    list_nodes(plan);
+    plan->mbuf_node = packets_node(plan);
+    return plan;
 }
 
 void weir_plan_free(struct weir_plan *plan)
 {
     if (plan == NULL)
         return;
-    for (uint32_t i = 0; plan->workers != NULL && i < plan->n_workers; i++)
+    for (uint32_t i = 0; i < plan->n_workers; i++)
         free(plan->workers[i].why);
     free(plan->pools);
     free(plan->workers);

@@ -80,7 +80,7 @@ enum weir_distance weir_cpu_distance(const struct weir_cpu *, const struct weir_
 /* For qsort(), of uint32_t. */
 int weir_compare_cpus(const void *, const void *);
 
-/* A plan for these pools, whose `pools`, `workers` and `control_cpus` it owns; NULL = no memory. Each worker in turn
+/* A plan for these pools, whose `pools`, `workers` and `control_cpus` it owns. Each worker in turn
  * gets the best CPU that is left: without a worker, then near its ports, with memory, isolated, fast, not the one the
  * kernel starts on, under one cache with its neighbours in the pipeline. */
 struct weir_plan *weir_plan_new(

@@ -46,6 +46,7 @@ struct weir_pool {
     int32_t tee;         /* pool that gets copies, -1 = none */
     struct weir_pool_stage *stages;
     uint32_t n_stages;
+    uint64_t tx_ports;        /* that it may send to, a bit each */
     uint32_t n_active;        /* workers that have shards; the others have none and sleep */
     struct weir_route owners; /* as every producer routes, but for a move that is under way */
 };
@@ -138,10 +139,14 @@ enum weir_failure {
     WEIR_FAILED_CONFIG = 78,
 };
 
-/* build.c: turn a configuration into ports, pools and a plan (no DPDK yet), then into running things. On failure
- * the reason is logged. weir_runtime_free() after any result.
+/* outline.c: turn a configuration into ports, pools and a plan, without DPDK. On failure, here and below, the reason is
+ * logged; weir_runtime_free() after any result.
  * `topology`: a machine's description to plan for; NULL = this machine, the only one that can be built for. */
 struct weir_runtime *weir_runtime_new(const struct weir_config *, const char *topology, enum weir_failure *);
+/* Zeroed, each a few kilobytes at the start: without them weir ends. For free(). */
+void *weir_take(size_t n, size_t size);
+
+/* build.c: that into running things. */
 enum weir_failure weir_runtime_build(struct weir_runtime *);
 /* All workers have ended: so do the stages. A second call has no effect. */
 void weir_runtime_end_stages(struct weir_runtime *);
