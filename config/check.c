@@ -47,7 +47,7 @@ static void check_inbox(const struct weir_draft *d, uint32_t i)
     static const enum weir_pool_key inbox[] = {
         WEIR_POOL_SHARD_BY, WEIR_POOL_ON_FULL, WEIR_POOL_DEPTH, WEIR_POOL_ORDER, WEIR_POOL_TAKE};
     const struct weir_config_pool *pool = pool_at(d, i);
-    const struct weir_value *values = d->pools[i].values;
+    const struct weir_value *values = pool->values;
     for (size_t k = 0; k < sizeof inbox / sizeof inbox[0]; k++) {
         const struct weir_key_row *row = &weir_pool_rows[inbox[k]];
         const struct weir_value *v = &values[inbox[k]];
@@ -85,7 +85,7 @@ static void check_inbox(const struct weir_draft *d, uint32_t i)
 
 static void check_depth(const struct weir_draft *d, uint32_t i)
 {
-    const struct weir_value *v = &d->pools[i].values[WEIR_POOL_DEPTH];
+    const struct weir_value *v = &pool_at(d, i)->values[WEIR_POOL_DEPTH];
     if (!v->set || (v->number & (v->number - 1)) == 0)
         return;
     uint64_t below = UINT64_C(1) << (63 - __builtin_clzll(v->number));
@@ -97,7 +97,7 @@ static void check_depth(const struct weir_draft *d, uint32_t i)
 static bool spreads(const struct weir_draft *d, uint32_t i)
 {
     const struct weir_config_pool *pool = pool_at(d, i);
-    return !pool->fed_by_ports && written(&d->pools[i].values[WEIR_POOL_SHARD_BY]) &&
+    return !pool->fed_by_ports && written(&pool_at(d, i)->values[WEIR_POOL_SHARD_BY]) &&
            pool->shard_by == WEIR_SHARD_BY_NONE && pool->workers > 1;
 }
 
@@ -140,8 +140,7 @@ static bool can_poll_by_queue(const struct weir_draft *d, const struct weir_conf
 static void check_workers(const struct weir_draft *d, uint32_t i)
 {
     const struct weir_config_pool *pool = pool_at(d, i);
-    const struct weir_draft_pool *draft = &d->pools[i];
-    const struct weir_value *v = &draft->values[WEIR_POOL_WORKERS];
+    const struct weir_value *v = &pool->values[WEIR_POOL_WORKERS];
     if (!v->set || pool->workers < 2)
         return;
     if (pool->workers_at_start < pool->workers &&
@@ -159,9 +158,9 @@ static void check_workers(const struct weir_draft *d, uint32_t i)
                                                   : "");
         return;
     }
-    const struct weir_value *shard_by = &draft->values[WEIR_POOL_SHARD_BY];
+    const struct weir_value *shard_by = &pool->values[WEIR_POOL_SHARD_BY];
     bool known = pool->n_stages > 0 && pool->stages[pool->n_stages - 1].table != NULL;
-    if (known && spreads(d, i) && !draft->values[WEIR_POOL_ORDER].set && !order_is_nothing_to(pool))
+    if (known && spreads(d, i) && !pool->values[WEIR_POOL_ORDER].set && !order_is_nothing_to(pool))
         weir_complain(d->complaints, shard_by->place,
             "pool `%s` has %u workers without shards, which reorders the packets of a flow; write `order: "
             "relaxed` if it may, or `shard-by: flow`, or `workers: 1`",
@@ -238,8 +237,8 @@ static void check_tee(const struct weir_draft *d, uint32_t i, const struct weir_
         weir_complain(d->complaints, s->values->place,
             "pool `%s` gets copies, which must not hold up `%s`; write `on-full: drop` there", to->name,
             pool->name);
-    else if (to->n_from == 1 && d->pools[s->values->number].values[WEIR_POOL_TAKE].set)
-        weir_complain(d->complaints, d->pools[s->values->number].values[WEIR_POOL_TAKE].place,
+    else if (to->n_from == 1 && to->values[WEIR_POOL_TAKE].set)
+        weir_complain(d->complaints, to->values[WEIR_POOL_TAKE].place,
             "pool `%s` gets copies of every class; remove `take`, or put `tee` behind a pool that takes them",
             to->name);
     pool->tee = (int32_t)s->values->number;
@@ -263,7 +262,7 @@ static void check_takers(const struct weir_draft *d, uint32_t p)
     memset(by, 0xff, sizeof by);
     for (uint32_t i = 0; i < d->config->n_pools; i++) {
         const struct weir_config_pool *pool = pool_at(d, i);
-        const struct weir_value *take = &d->pools[i].values[WEIR_POOL_TAKE];
+        const struct weir_value *take = &pool_at(d, i)->values[WEIR_POOL_TAKE];
         uint32_t k = 0;
         while (k < pool->n_from && pool->from[k] != p)
             k++;
@@ -290,7 +289,7 @@ static void check_takers(const struct weir_draft *d, uint32_t p)
     d->pools[p].consumer = last;
     for (uint32_t n = 0; last >= 0 && rest < 0 && n <= d->config->n_classes; n++)
         if (by[n] < 0)
-            weir_complain(d->complaints, d->pools[last].values[WEIR_POOL_TAKE].place,
+            weir_complain(d->complaints, pool_at(d, (uint32_t)last)->values[WEIR_POOL_TAKE].place,
                 "class `%s` of pool `%s` goes nowhere; name it in a `take`, or leave `take` out in one pool",
                 weir_class_name(d->config, n), pool_at(d, p)->name);
 }
@@ -520,7 +519,7 @@ static void check_facts(const struct weir_draft *d, uint32_t i, enum weir_draft_
     char where[WEIR_NAME_BYTES_MAX + 32];
     bool found = on_every_way(d, i, fact, where);
     bool by_flow = fact == WEIR_DRAFT_FLOW;
-    const struct weir_value *inbox = &draft->values[by_flow ? WEIR_POOL_SHARD_BY : WEIR_POOL_TAKE];
+    const struct weir_value *inbox = &pool->values[by_flow ? WEIR_POOL_SHARD_BY : WEIR_POOL_TAKE];
     if (!found && !pool->fed_by_ports && inbox->set && (!by_flow || pool->shard_by == WEIR_SHARD_BY_FLOW)) {
         complain_unknown(d, inbox->place, by_flow ? "shard-by: flow" : "take", fact, where);
         found = true;
@@ -632,6 +631,8 @@ void weir_check(struct weir_draft *d)
     uint32_t order[WEIR_POOLS_LIMIT];
     uint32_t n = d->config->n_pools;
     for (uint32_t i = 0; i < n; i++) {
+        if (pool_at(d, i)->values == NULL)
+            continue;
         check_depth(d, i);
         pool_at(d, i)->by_queue = d->pools[i].from_known && can_poll_by_queue(d, pool_at(d, i), true);
         check_stages(d, i);

@@ -163,6 +163,7 @@ struct weir_config_pool {
 };
 
 struct weir_config {
+    struct weir_block *memory_blocks;
     char *file;                /* as given */
     const char *const *sets;   /* as given; NULL = none */
     struct weir_value *values; /* of the scalar keys at the top, as written, for weir_config_print() */

@@ -11,9 +11,8 @@ enum weir_draft_fact { WEIR_DRAFT_FLOW, WEIR_DRAFT_CLASS, WEIR_DRAFT_FACTS };
 
 /* Beside each weir_config_pool, with what the result no longer needs. */
 struct weir_draft_pool {
-    struct weir_value values[WEIR_POOL_KEYS]; /* of the scalar keys */
-    struct weir_place *from_places;           /* of each item of `from` */
-    bool from_known;                          /* `from` was read without a mistake */
+    struct weir_place *from_places; /* of each item of `from` */
+    bool from_known;                /* `from` was read without a mistake */
     /* check.c */
     int32_t consumer;               /* pool that this one feeds, -1 = none */
     bool packets[WEIR_DRAFT_FACTS]; /* found of every packet that leaves */

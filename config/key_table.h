@@ -35,7 +35,6 @@ enum weir_top_key {
     WEIR_TOP_LOG,
     WEIR_TOP_DRAIN_TIMEOUT,
     WEIR_TOP_STOP_AFTER,
-    WEIR_TOP_KEYS
 };
 enum weir_port_key { WEIR_PORT_LINK_FOLLOWS, WEIR_PORT_MTU, WEIR_PORT_QUEUES, WEIR_PORT_KEYS };
 enum weir_pool_key {
@@ -51,7 +50,6 @@ enum weir_pool_key {
     WEIR_POOL_PROBE_AT,
     WEIR_POOL_ORDER,
     WEIR_POOL_TAKE,
-    WEIR_POOL_KEYS
 };
 enum weir_class_key {
     WEIR_CLASS_MATCH,
