@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A port on a DPDK device: any device string (net_af_packet0,iface=eth1 · net_ring0 · net_memif0,…), a PCI address, or an
  * interface of the kernel. */
-#include "dataplane/port.h"
-
-#include <ctype.h>
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
 #include <unistd.h>
 
 #include <rte_dev.h>
@@ -25,47 +16,17 @@
 #include <rte_udp.h>
 #include <rte_log.h>
 
+#include "dataplane/device.h"
 #include "dataplane/mbuf.h"
 
 #define RX_DESCRIPTORS 1024
 #define TX_DESCRIPTORS 1024
-#define FRAME_OVERHEAD 14      /* the Ethernet header around an MTU */
-#define AF_PACKET_FRAMESZ 2048 /* the driver's default */
-/* Of a slot, not for the frame. Received: the kernel puts the frame behind TPACKET2_HDRLEN and 16 bytes, rounded up to
- * 16, less the Ethernet header. Sent: the driver puts it behind the header without its address. */
-#define AF_PACKET_RX_OVERHEAD 66
-#define AF_PACKET_TX_OVERHEAD 32
-#define AF_PACKET_AROUND (AF_PACKET_RX_OVERHEAD + FRAME_OVERHEAD + WEIR_VLAN_BYTES) /* an MTU, in a slot */
-static_assert(AF_PACKET_AROUND == WEIR_MTU_AROUND, "one slot of AF_PACKET is one buffer");
 #define LOOKS_WITHOUT 10 /* for two to agree, before the caller calls again */
 #define RSS_KEY_BYTES 40 /* where the driver does not say */
 #define MBUFS_MAX (RX_DESCRIPTORS + TX_DESCRIPTORS)
 
-/* What is known of drivers that does not come from their API. */
-struct driver {
-    const char *prefix;
-    const char *queues; /* argument that says how many it has; else 1. NULL = it has as many as are wanted */
-    bool needs_privilege; /* without root, a failure means that */
-    bool blind;           /* cannot tell what it missed before receive */
-    bool spreads;         /* the kernel spreads frames over all its queues: poll every one */
-    bool keeps_mbufs;     /* even after close */
-    bool rides;           /* on an interface that must be there, and may go and come */
-    bool calls;           /* a peer that listens, unless it is the server: only at start, and never again */
-    bool loops;           /* what was transmitted stays inside and must be fetched at the end */
-    bool errors_refused;  /* what it calls output errors are frames that it gave back: `tx_full` has them */
-};
-static const struct driver drivers[] = {
-    {"net_af_packet", "qpairs", .needs_privilege = true, .blind = true, .spreads = true, .rides = true},
-    {"net_af_xdp", "queue_count", .needs_privilege = true, .blind = true, .spreads = true,
-        .keeps_mbufs = true, .rides = true, .errors_refused = true},
-    {"net_tap", .needs_privilege = true, .blind = true, .errors_refused = true},
-    {"net_memif", .calls = true},
-    {"net_ring", .loops = true},
-    {.prefix = ""},
-};
-
 struct device {
-    const struct driver *driver;
+    const struct weir_driver *driver;
     uint16_t id;
     struct rte_eth_stats before;
     char interface[IFNAMSIZ]; /* of the kernel, empty = none */
@@ -194,123 +155,6 @@ static void stats(struct weir_port *port, struct weir_port_stats *s)
 
 /* ---- set-up ---- */
 
-static const struct driver *driver_of(const char *device)
-{
-    const struct driver *d = drivers;
-    char name[RTE_DEV_NAME_MAX_LEN];
-    bool alias = strncmp(device, "eth_", 4) == 0; /* DPDK's old names, which still work */
-    snprintf(name, sizeof name, "%s%s", alias ? "net" : "", alias ? device + 3 : device);
-    while (strncmp(name, d->prefix, strlen(d->prefix)) != 0)
-        d++;
-    return d;
-}
-
-/* Value of `key=` in a device string, or NULL; `value` is cut at the next comma. */
-static const char *argument(const char *device, const char *key, char *value, size_t size)
-{
-    size_t length = strlen(key);
-    for (const char *at = strchr(device, ','); at != NULL; at = strchr(at, ',')) {
-        at++;
-        if (strncmp(at, key, length) == 0 && at[length] == '=') {
-            at += length + 1;
-            snprintf(value, size, "%.*s", (int)strcspn(at, ","), at);
-            return value;
-        }
-    }
-    return NULL;
-}
-
-/* The kernel's interface behind a device, as in `iface=eth1`. */
-struct interface {
-    char name[IFNAMSIZ]; /* empty = none */
-    unsigned index;      /* 0 = not there */
-    uint32_t mtu;        /* 0 = unknown */
-    short flags;         /* IFF_* */
-    bool known;          /* the kernel could be asked */
-};
-
-static struct interface interface_named(const char *name)
-{
-    struct interface i = {.name = ""};
-    struct ifreq request = {0};
-    snprintf(i.name, sizeof i.name, "%s", name);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return i;
-    memcpy(request.ifr_name, i.name, sizeof i.name);
-    if (ioctl(fd, SIOCGIFMTU, &request) == 0)
-        i.mtu = (uint32_t)request.ifr_mtu;
-    bool there = ioctl(fd, SIOCGIFINDEX, &request) == 0;
-    i.known = there || errno == ENODEV;
-    i.index = there ? (unsigned)request.ifr_ifindex : 0;
-    if (ioctl(fd, SIOCGIFFLAGS, &request) == 0)
-        i.flags = request.ifr_flags;
-    close(fd);
-    return i;
-}
-
-/* Queues that the kernel spreads received frames over; each one that nobody polls is loss. */
-static uint32_t queues_of(const char *name)
-{
-    struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
-    struct ifreq request = {.ifr_data = (char *)&channels};
-    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    bool known = fd >= 0 && ioctl(fd, SIOCETHTOOL, &request) == 0;
-    if (fd >= 0)
-        close(fd);
-    uint32_t n = known ? channels.combined_count + channels.rx_count : 1;
-    return n == 0 ? 1 : n > WEIR_PORTS_MAX ? WEIR_PORTS_MAX : n;
-}
-
-static struct interface interface_of(const char *device)
-{
-    char name[IFNAMSIZ];
-    const char *given = argument(device, "iface", name, sizeof name);
-    return given != NULL ? interface_named(name) : (struct interface){.name = ""};
-}
-
-static bool is_af_packet(const char *device)
-{
-    return strcmp(driver_of(device)->prefix, "net_af_packet") == 0;
-}
-
-/* memif: the server listens, the client calls it. */
-static bool calls(const char *device)
-{
-    char role[8];
-    const char *given = argument(device, "role", role, sizeof role);
-    return driver_of(device)->calls &&
-           (given == NULL || (strcmp(role, "server") != 0 && strcmp(role, "master") != 0));
-}
-
-/* net_af_packet copies what it receives into one buffer: it must not be longer. The least is what an MTU of 68 needs,
- * which the kernel does not go below. */
-static bool check_device(const char *device, FILE *complaint)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:";
-    char text[64];
-    size_t length = strcspn(device, ",");
-    if (length == 0 || length >= RTE_DEV_NAME_MAX_LEN || strspn(device, letters) != length) {
-        fprintf(complaint,
-            "`%.*s` is no device; allowed: a driver with a number, then its arguments, as in "
-            "net_null0,size=64",
-            80, device);
-        return false;
-    }
-    if (!is_af_packet(device) || argument(device, "framesz", text, sizeof text) == NULL)
-        return true;
-    unsigned long framesz = strtoul(text, NULL, 10);
-    if (text[0] != '\0' && text[strspn(text, "0123456789")] == '\0' && framesz >= AF_PACKET_AROUND + 68 &&
-        framesz <= WEIR_MBUF_ROOM)
-        return true;
-    fprintf(complaint,
-        "device %.*s: framesz=%s does not fit a packet buffer; allowed: %d .. %u; write framesz=%u or leave "
-        "it out",
-        (int)length, device, text, AF_PACKET_AROUND + 68, WEIR_MBUF_ROOM, WEIR_MBUF_ROOM);
-    return false;
-}
-
 /* Attach the device; on failure the driver's own words go into the error. */
 static int attach(struct weir_port *port, const char *device)
 {
@@ -333,7 +177,7 @@ static int attach(struct weir_port *port, const char *device)
     }
     if (words != NULL)
         words[strcspn(words, "\n")] = '\0';
-    bool privilege = driver_of(device)->needs_privilege && geteuid() != 0;
+    bool privilege = weir_driver_of(device)->needs_privilege && geteuid() != 0;
     if (result != 0)
         result = weir_port_refuse(port, privilege ? -EPERM : -ENODEV, "device %s cannot be opened: %s%s",
             device, words != NULL && words[0] != '\0' ? words : strerror(result < 0 ? -result : EIO),
@@ -345,16 +189,9 @@ static int attach(struct weir_port *port, const char *device)
 /* Many drivers say -1 for any failure; it means permission only where permission is needed and not there. */
 static int refuse(struct weir_port *port, int result, const char *device, const char *what)
 {
-    if (result == -EPERM && (!driver_of(device)->needs_privilege || geteuid() == 0))
+    if (result == -EPERM && (!weir_driver_of(device)->needs_privilege || geteuid() == 0))
         result = -EIO;
     return weir_port_refuse(port, result, "device %s: %s: %s", device, what, strerror(-result));
-}
-
-static uint32_t af_packet_framesz(const char *device)
-{
-    char text[64];
-    return argument(device, "framesz", text, sizeof text) != NULL ? (uint32_t)strtoul(text, NULL, 10)
-                                                                  : AF_PACKET_FRAMESZ;
 }
 
 /* net_af_packet cuts what is longer than its slot, which depends on the interface. */
@@ -362,16 +199,16 @@ static int check_frame_room(struct weir_port *port, const char *device)
 {
     FILE *complaint = fmemopen(port->error, sizeof port->error, "w");
     bool ours = port->mbuf_room > WEIR_MBUF_ROOM &&
-                af_packet_framesz(device) == port->mbuf_room; /* see open_interface() */
-    bool fine = complaint != NULL && (ours || check_device(device, complaint));
+                weir_device_framesz(device) == port->mbuf_room; /* see open_interface() */
+    bool fine = complaint != NULL && (ours || weir_device_check(device, complaint));
     if (complaint != NULL)
         fclose(complaint);
     if (!fine)
         return -EINVAL;
-    if (!is_af_packet(device))
+    if (!weir_device_is_af_packet(device))
         return 0;
-    uint32_t most = af_packet_framesz(device) - AF_PACKET_AROUND;
-    struct interface i = interface_of(device);
+    uint32_t most = weir_device_framesz(device) - WEIR_AF_PACKET_AROUND;
+    struct weir_interface i = weir_interface_of(device);
     if (i.mtu <= most)
         return 0;
     return weir_port_refuse(port, -EINVAL,
@@ -383,13 +220,13 @@ static int check_frame_room(struct weir_port *port, const char *device)
  * 1500; and those drivers send from one buffer. */
 static void limit_frames(struct weir_port *port, const char *device, const struct device *d)
 {
-    struct interface i = interface_of(device);
+    struct weir_interface i = weir_interface_of(device);
     uint16_t mtu = 1500;
     rte_eth_dev_get_mtu(d->id, &mtu);
-    port->max_frame = (i.mtu != 0 ? i.mtu : mtu) + FRAME_OVERHEAD;
+    port->max_frame = (i.mtu != 0 ? i.mtu : mtu) + WEIR_FRAME_AROUND;
     uint32_t room = UINT32_MAX;
-    if (is_af_packet(device))
-        room = af_packet_framesz(device) - AF_PACKET_TX_OVERHEAD;
+    if (weir_device_is_af_packet(device))
+        room = weir_device_framesz(device) - WEIR_AF_PACKET_TX_OVERHEAD;
     else if (i.mtu != 0)
         room = port->mbuf_room;
     if (port->max_frame > room - WEIR_VLAN_BYTES)
@@ -436,7 +273,8 @@ static int configure(struct weir_port *port, const char *device, struct device *
             device, about.max_tx_queues, about.max_tx_queues == 1 ? "" : "s", port->tx_queues,
             d->driver->spreads ? ", or give the device more with qpairs=" : "");
     /* AF_PACKET polls all queues of an interface through one. */
-    uint32_t has = port->def == &weir_port_interface ? queues_of(d->interface) : about.max_rx_queues;
+    uint32_t has =
+        port->def == &weir_port_interface ? weir_interface_queues(d->interface) : about.max_rx_queues;
     if (port->queues > has || (d->driver->spreads && port->queues != 0 && port->queues < has))
         return weir_port_refuse(port, -EINVAL,
             "device %s has %u receive queue%s, and not %u; write `queues: %u`", device, has,
@@ -512,16 +350,16 @@ static void close_device(struct weir_port *port)
     port->state = NULL;
 }
 
-static int open_port(struct weir_port *port, const char *device, uint16_t id, struct interface i)
+static int open_port(struct weir_port *port, const char *device, uint16_t id, struct weir_interface i)
 {
     struct device *d = calloc(1, sizeof *d);
     if (d == NULL)
         return refuse(port, -ENOMEM, device, "cannot be kept");
     d->id = id;
-    d->driver = driver_of(device);
+    d->driver = weir_driver_of(device);
     d->was_promiscuous = (i.flags & IFF_PROMISC) != 0;
     d->index = i.index;
-    d->calls = calls(device);
+    d->calls = weir_device_calls(device);
     if (d->driver->rides)
         memcpy(d->interface, i.name, sizeof d->interface);
     port->state = d;
@@ -538,13 +376,13 @@ static int open_device(struct weir_port *port, const void *given)
     bool known[RTE_MAX_ETHPORTS] = {false};
     for (uint16_t id = 0; id < RTE_MAX_ETHPORTS; id++)
         known[id] = rte_eth_dev_is_valid_port(id) != 0;
-    const struct driver *driver = driver_of(device);
-    struct interface i = interface_of(device);
+    const struct weir_driver *driver = weir_driver_of(device);
+    struct weir_interface i = weir_interface_of(device);
     if (port->state != NULL) /* see close_device() */
         return 0;
     if (driver->rides && i.index == 0) {
         char queues[8];
-        if (driver->spreads && argument(device, "qpairs", queues, sizeof queues) != NULL)
+        if (driver->spreads && weir_device_argument(device, "qpairs", queues, sizeof queues) != NULL)
             port->rx_queues = (uint16_t)strtoul(queues, NULL, 10);
         port->past_missed = driver->blind ? WEIR_UNKNOWN : 0;
         return weir_port_refuse(port, -ENXIO, "there is no interface %s; `ip link` lists them", i.name);
@@ -567,7 +405,7 @@ static int open_pci(struct weir_port *port, const void *given)
     const char *address = given;
     uint16_t id;
     if (rte_eth_dev_get_port_by_name(address, &id) == 0)
-        return open_port(port, address, id, (struct interface){.name = ""});
+        return open_port(port, address, id, (struct weir_interface){.name = ""});
     return weir_port_refuse(port, -ENODEV,
         "no driver has the PCI device %s; bind it with `dpdk-devbind.py --bind=vfio-pci %s`, and see with "
         "`log: debug` what DPDK says",
@@ -582,7 +420,7 @@ static int open_interface(struct weir_port *port, const void *name)
     int result = -ENXIO;
     bool jumbo = port->mbuf_room > WEIR_MBUF_ROOM;
     const uint16_t rx_queues = port->rx_queues, tx_queues = port->tx_queues;
-    struct interface i = interface_named(name);
+    struct weir_interface i = weir_interface_named(name);
     if (i.index != 0 &&
         (i.flags & IFF_UP) == 0) { /* AF_XDP would fail for now, and AF_PACKET would be for ever */
         port->past_missed = WEIR_UNKNOWN;
@@ -600,7 +438,7 @@ static int open_interface(struct weir_port *port, const void *name)
             snprintf(
                 device + n, sizeof device - n, ",framesz=%u,blocksz=%u", port->mbuf_room, port->mbuf_room);
         else if (driver == drivers_in_turn)
-            snprintf(device + n, sizeof device - n, ",queue_count=%u", queues_of(name));
+            snprintf(device + n, sizeof device - n, ",queue_count=%u", weir_interface_queues(name));
         result = open_device(port, device);
         if (result == 0 || result == -ENXIO || driver[1] == NULL)
             break;
@@ -663,7 +501,7 @@ static enum weir_port_condition condition(struct weir_port *port)
                : d->calls && d->looks_without > LOOKS_WITHOUT ? WEIR_PORT_GONE
                                                               : WEIR_PORT_DOWN;
     }
-    struct interface i = interface_named(d->interface);
+    struct weir_interface i = weir_interface_named(d->interface);
     if (!i.known)
         return port->condition;
     if (i.index != d->index)
@@ -676,43 +514,12 @@ static int set_link(struct weir_port *port, bool up)
     const struct device *d = port->state;
     if (d->interface[0] == '\0')
         return up ? rte_eth_dev_set_link_up(d->id) : rte_eth_dev_set_link_down(d->id);
-    struct interface i = interface_named(d->interface);
-    struct ifreq request = {.ifr_flags = (short)(up ? i.flags | IFF_UP : i.flags & ~IFF_UP)};
-    memcpy(request.ifr_name, i.name, sizeof i.name);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int result = fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) != 0 ? -errno : 0;
-    if (fd >= 0)
-        close(fd);
-    return result;
-}
-
-/* DOMAIN:BUS:DEVICE.FUNCTION, as lspci -D shows it. */
-static bool check_address(const char *text, FILE *complaint)
-{
-    static const char form[] = "xxxx:xx:xx.x";
-    size_t i = 0;
-    while (form[i] != '\0' && (form[i] == 'x' ? isxdigit((unsigned char)text[i]) != 0 : text[i] == form[i]))
-        i++;
-    if (form[i] == '\0' && text[i] == '\0')
-        return true;
-    fprintf(complaint, "`%.40s` is no PCI address; allowed: one like 0000:3b:00.0, as `lspci -D` shows them",
-        text);
-    return false;
-}
-
-static bool check_name(const char *text, FILE *complaint)
-{
-    if (strlen(text) < IFNAMSIZ && strcspn(text, "/ ,") == strlen(text))
-        return true;
-    fprintf(complaint,
-        "`%.40s` is no name of an interface; allowed: at most %d characters, without / and comma", text,
-        IFNAMSIZ - 1);
-    return false;
+    return weir_interface_set_up(d->interface, up);
 }
 
 static void behind(const void *given, char *name, size_t size)
 {
-    if (argument(given, "iface", name, size) == NULL)
+    if (weir_device_argument(given, "iface", name, size) == NULL)
         *name = '\0';
 }
 
@@ -723,29 +530,31 @@ static void itself(const void *given, char *name, size_t size)
 
 static uint32_t mtu_now(const void *given)
 {
-    return interface_named(given).mtu;
+    return weir_interface_named(given).mtu;
 }
 
 /* Twice: what AF_XDP keeps when the interface goes is not there when it comes back. */
 static uint32_t mbufs_of_interface(const void *name, uint32_t queues)
 {
-    return 2 * MBUFS_MAX * RTE_MAX(queues, queues_of(name)); /* it may come with more than it has now */
+    return 2 * MBUFS_MAX *
+           RTE_MAX(queues, weir_interface_queues(name)); /* it may come with more than it has now */
 }
 
 static uint32_t tx_queues_of_interface(const void *name, uint32_t mbuf_room)
 {
-    if (interface_named(name).index == 0)
+    if (weir_interface_named(name).index == 0)
         return 0;
-    return mbuf_room > WEIR_MBUF_ROOM ? 1 : queues_of(name); /* see open_interface() */
+    return mbuf_room > WEIR_MBUF_ROOM ? 1 : weir_interface_queues(name); /* see open_interface() */
 }
 
 static uint32_t tx_queues_written(const void *device, uint32_t)
 {
-    const char *key = driver_of(device)->queues;
+    const char *key = weir_driver_of(device)->queues;
     char text[8];
     if (key == NULL)
         return 0;
-    unsigned long n = argument(device, key, text, sizeof text) != NULL ? strtoul(text, NULL, 10) : 1;
+    unsigned long n =
+        weir_device_argument(device, key, text, sizeof text) != NULL ? strtoul(text, NULL, 10) : 1;
     return (uint32_t)(n == 0 ? 1 : n < WEIR_PORTS_MAX ? n : WEIR_PORTS_MAX);
 }
 
@@ -762,7 +571,7 @@ static uint32_t mbufs_held(const void *device, uint32_t queues)
 const struct weir_port_def weir_port_vdev = {
     .kind = "vdev",
     .help = "any DPDK device string, such as net_af_packet0,iface=eth1",
-    .check = check_device,
+    .check = weir_device_check,
     .open = open_device,
     .mbufs = mbufs_held,
     .rss = true,
@@ -774,7 +583,7 @@ const struct weir_port_def weir_port_vdev = {
 const struct weir_port_def weir_port_pci = {
     .kind = "pci",
     .help = "a network card that vfio-pci or uio has, by its address, such as 0000:3b:00.0",
-    .check = check_address,
+    .check = weir_address_check,
     .open = open_pci,
     .mbufs = mbufs_held,
     .rss = true,
@@ -785,7 +594,7 @@ const struct weir_port_def weir_port_pci = {
 const struct weir_port_def weir_port_interface = {
     .kind = "interface",
     .help = "an interface of the kernel, through AF_XDP, else AF_PACKET",
-    .check = check_name,
+    .check = weir_interface_check,
     .open = open_interface,
     .mbufs = mbufs_of_interface,
     .tx_queues = tx_queues_of_interface,
