@@ -2,14 +2,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What watching costs the watched: a worker's cycles a packet with and without somebody looking.
 
-One weir, saturated: generator, validate, meter, sink on one CPU; whoever looks has the other. It runs on, while windows
-without watchers (A) and with them (B) take turns, paired as scripts/bench pairs does. A window's figure is what the worker
-itself counted: cycles of all kinds by packets, read at both ends.
+One weir, saturated: generator, validate, meter, sink on one CPU; whoever looks has the other, and so have the threads of weir that
+answer. It runs on, while windows without watchers (A) and with them (B) take turns, paired as scripts/bench pairs does; of each
+pair's figures four are taken in succession, and the mean of the middle two counts. A window's figure is what the worker itself
+counted: cycles of all kinds by packets, read at both ends.
+
+A stranger that takes as much CPU time as weir for as many answers of the same size shows what the machine makes of a busy neighbour.
+And where each core has a worker, who answers has its CPU: that is a row, too.
 """
 import contextlib
 import http.client
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,7 +26,8 @@ from suite import Failed, config, main
 
 CLAIM = 1.0
 HZ = 100
-SETTLE_S = 0.1
+SETTLE_S, LEAVE_S = 0.08, 0.02
+IN_SUCCESSION = 4
 PACKETS = "weir_worker_received_packets_total"
 CYCLES = tuple(f"weir_worker_{kind}_cycles_total" for kind in ("busy", "idle", "blocked", "parked", "lost"))
 
@@ -29,7 +35,7 @@ CYCLES = tuple(f"weir_worker_{kind}_cycles_total" for kind in ("busy", "idle", "
 class Watched:
     """A running weir and its ways in."""
 
-    def __init__(self, run, folder):
+    def __init__(self, run, folder, *before):
         self.run, self.control = run, os.path.join(folder, "control")
         self.cpus = os.sched_getaffinity(0)
         said = os.path.join(folder, "stderr")
@@ -37,7 +43,7 @@ class Watched:
                       "all: {from: [in], stages: [validate, {meter: {max-flows: 128k}}, sink]}", "listen: 127.0.0.1:0",
                       f"control: {self.control}", "stop-after: 10min").replace("log: error", "log: notice")
         with open(said, "wb") as err:
-            self.process = subprocess.Popen([self.weir, "run", "--json", "--progress", "0", "-"], stdin=subprocess.PIPE,
+            self.process = subprocess.Popen([*before, self.weir, "run", "--json", "--progress", "0", "-"], stdin=subprocess.PIPE,
                                             stdout=subprocess.DEVNULL, stderr=err)
         self.process.stdin.write(text.encode())
         self.process.stdin.close()
@@ -66,6 +72,15 @@ class Watched:
         connection.close()
         return answer.status, text
 
+    def own_ns(self):
+        """CPU time of the threads that are no workers, and of those that have ended."""
+        total = time.clock_gettime_ns(~self.process.pid << 3 | 2)  # as clock_getcpuclockid(3) makes it
+        for thread in os.listdir(f"/proc/{self.process.pid}/task"):
+            about = f"/proc/{self.process.pid}/task/{thread}/"
+            with contextlib.suppress(OSError), open(about + "comm", encoding="ascii") as name, open(about + "schedstat", encoding="ascii") as times:
+                total -= int(times.read().split()[0]) if name.read().startswith("rte-worker") else 0
+        return total
+
     def counted(self):
         """Cycles and packets of the worker."""
         text = self.get()[1]
@@ -83,8 +98,8 @@ class Watched:
 class Scraper:
     """/metrics, so often a second, over one connection."""
 
-    def __init__(self, watched):
-        self.port, self.stop, self.scrapes = watched.port, threading.Event(), 0
+    def __init__(self, port):
+        self.port, self.stop, self.scrapes = port, threading.Event(), 0
         self.thread = threading.Thread(target=self.look)
 
     def look(self):
@@ -105,6 +120,37 @@ class Scraper:
         self.thread.join()
 
 
+class Stranger:
+    """Answers as long as weir does, for as much CPU time, and shares nothing with it."""
+
+    SERVER = """
+import socket, sys, time
+size, cpu_s = int(sys.argv[1]), float(sys.argv[2])
+answer = b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % size + bytes(size)
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    client = listener.accept()[0]
+    while client.recv(65536):
+        until = time.thread_time() + cpu_s
+        client.sendall(answer)
+        while time.thread_time() < until:
+            pass
+"""
+
+    def __init__(self, watched):
+        scrapes, before = 50, watched.own_ns()
+        size = max(len(watched.get()[1]) for _ in range(scrapes))
+        self.cpu_us = (watched.own_ns() - before) / scrapes / 1e3
+        # pylint: disable-next=consider-using-with
+        self.process = subprocess.Popen([sys.executable, "-c", self.SERVER, str(size), str(self.cpu_us * 1e-6)], stdout=subprocess.PIPE)
+        self.port = int(self.process.stdout.readline())
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
 @contextlib.contextmanager
 def command(*words):
     child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -117,73 +163,91 @@ def command(*words):
         child.wait(10)
 
 
+SCRAPES = f"/metrics at {HZ} Hz"
+OWN_CPU = f"{SCRAPES}, answered on the worker's CPU"
+
+
 def watchers(watched):
-    """name: how each is started. Those that this weir does not have are left out."""
-    ctl = [watched.weir, "ctl", "--socket", watched.control]
-    known = {f"/metrics at {HZ} Hz": lambda: Scraper(watched),
-             "ctl and curl, 5 a second": lambda: command("sh", "-c", 'u=$1; shift; while "$@" && curl -s "$u"; do sleep 0.2; done', "sh",
-                                                         f"http://127.0.0.1:{watched.port}/api/v1/workers", *ctl, "workers")}
-    usage = subprocess.run([*ctl[:2], "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
-    if re.search(r"\bwatch\b", usage):
-        known["ctl watch"] = lambda: command(*ctl, "watch")
-    if stream_is_there(watched):
-        known["/api/v1/stream, 10 a second"] = lambda: command(
-            "curl", "-sN", f"http://127.0.0.1:{watched.port}/api/v1/stream?every=100ms")
-    return known
-
-
-def stream_is_there(watched):
-    connection = http.client.HTTPConnection("127.0.0.1", watched.port, timeout=10)
-    connection.request("GET", "/api/v1/stream")
-    status = connection.getresponse().status
-    connection.close()
-    return status == 200
+    """name: how each is started."""
+    ctl, url = [watched.weir, "ctl", "--socket", watched.control], f"http://127.0.0.1:{watched.port}"
+    return {SCRAPES: lambda: Scraper(watched.port),
+            "ctl watch": lambda: command(*ctl, "watch"),
+            "/api/v1/stream, 10 a second": lambda: command("curl", "-sN", f"{url}/api/v1/stream?every=100ms"),
+            "ctl and curl, 5 a second": lambda: command("sh", "-c", 'u=$1; shift; while "$@" && curl -s "$u"; do sleep 0.2; done', "sh",
+                                                        f"{url}/api/v1/workers", *ctl, "workers")}
 
 
 def window(watched, seconds, starts):
+    """Cycles a packet; scrapes; the part of a CPU that weir's other threads took."""
     with contextlib.ExitStack() as stack:
-        started = [stack.enter_context(start()) for start in starts]
-        time.sleep(SETTLE_S)
+        scrapers = [s for s in [stack.enter_context(start()) for start in starts] if isinstance(s, Scraper)]
+        time.sleep(SETTLE_S if starts else LEAVE_S)
         (cycles, packets), limit = watched.counted(), time.monotonic() + 10
+        begin, scrapes, own_ns = time.monotonic(), sum(s.scrapes for s in scrapers), watched.own_ns()
         time.sleep(seconds)
+        scrapes, own_ns, passed = sum(s.scrapes for s in scrapers) - scrapes, watched.own_ns() - own_ns, time.monotonic() - begin
         while (now := watched.counted())[1] == packets:  # on a busy machine it may not have had the CPU at all
             if time.monotonic() > limit:
                 raise Failed("the watched worker takes no packets")
-        scrapes = sum(s.scrapes for s in started if isinstance(s, Scraper))
-    return (now[0] - cycles) / (now[1] - packets), scrapes
+    return (now[0] - cycles) / (now[1] - packets), scrapes / passed, own_ns * 1e-9 / passed
+
+
+def middle(ratios):
+    """Of so many in succession the mean of the middle two."""
+    return {key: [statistics.median(all_of[i:i + IN_SUCCESSION]) for i in range(0, len(all_of), IN_SUCCESSION)] if key != "left_out" else all_of
+            for key, all_of in ratios.items()}
+
+
+def row(run, watched, name, starts, seconds, count):
+    seen = []
+
+    def take(which):
+        cost, scrapes, own = window(watched, seconds, starts if which == "b" else [])
+        if which == "b":
+            seen.append((scrapes, own))
+        return cost, "here"  # one worker: it has no near and far
+
+    many = count * IN_SUCCESSION
+    ratios = middle(pairs.compare(take, many, lambda n: run.tell(f"{name}: {n + 1} of {many}")))
+    return {"what": name, "scrapes_per_s": round(statistics.mean(s for s, _ in seen), 1),
+            "own_cpu_percent": round(100 * statistics.mean(o for _, o in seen), 2), **pairs.judge(ratios, CLAIM)}
 
 
 def measure(run):
-    rows, seconds = [], 0.05 if run.quick else 0.25
+    rows, seconds = [], 0.05 if run.quick else 0.15
     count = 3 if run.quick else max(run.rounds, pairs.LEAST_PAIRS)
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
         watched = Watched(run, folder)
+        stranger = Stranger(watched)
         try:
             known = watchers(watched)
-            for name, starts in [*((name, [start]) for name, start in known.items()), ("all of them", list(known.values()))]:
-                scrapes = []
-
-                def take(which, starts=starts, scrapes=scrapes):
-                    cost, seen = window(watched, seconds, starts if which == "b" else [])
-                    scrapes.append(seen)
-                    return cost, "here"  # one worker: it has no near and far
-
-                ratios = pairs.compare(take, count, lambda n, name=name: run.tell(f"{name}: pair {n + 1} of {count}"))
-                rows.append({"what": name, "scrapes_per_s": round(sum(scrapes) / len(ratios["b_to_a"]) / (seconds + SETTLE_S), 1),
-                             **pairs.judge(ratios, CLAIM)})
+            for name, starts in ((SCRAPES, [known[SCRAPES]]), ("as much work by a stranger", [lambda: Scraper(stranger.port)]),
+                                 ("ctl watch, /api/v1/stream, ctl and curl", [start for what, start in known.items() if what != SCRAPES]),
+                                 ("all of them", list(known.values()))):
+                rows.append(row(run, watched, name, starts, seconds, count))
+        finally:
+            stranger.end()
+            watched.stop()
+    with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
+        watched = Watched(run, folder, "taskset", "-c", str(run.cpus[1]))
+        try:
+            rows.append(row(run, watched, OWN_CPU, [lambda: Scraper(watched.port)], seconds, count))
         finally:
             watched.stop()
     run.trip()
-    return {"seconds": seconds, "rows": rows}
+    return {"seconds": seconds, "in_succession": IN_SUCCESSION, "scrape_cpu_us": round(stranger.cpu_us, 1), "rows": rows}
 
 
 def report(result):
     rows = result["rows"]
-    return {"tables": [(f"TSC cycles a packet of the watched worker, windows of {result['seconds']:g} s; A: nobody watches, B: this",
-                        ["B", *pairs.HEADER, "scrapes/s"], [[r["what"], *pairs.cells(r), f"{r['scrapes_per_s']:.0f}"] for r in rows])],
-            "lines": [pairs.sentence(r, r["what"]) for r in rows],
+    return {"tables": [(f"TSC cycles a packet of the watched worker, {result['in_succession']} windows of {result['seconds']:g} s a pair; A: nobody "
+                        "watches, B: this; own: CPU time that weir's threads took beside the worker",
+                        ["B", *pairs.HEADER, "scrapes/s", "own"],
+                        [[r["what"], *pairs.cells(r), f"{r['scrapes_per_s']:.0f}", f"{r['own_cpu_percent']:.2f} %"] for r in rows])],
+            "lines": [*(pairs.sentence(r, r["what"]) for r in rows),
+                      f"A scrape with a connection of its own takes weir {result['scrape_cpu_us']:.0f} us of CPU time."],
             "picture": pairs.picture(result)}
 
 
 if __name__ == "__main__":
-    sys.exit(main("watch", __doc__, measure, report, 18))
+    sys.exit(main("watch", __doc__, measure, report, 15))
