@@ -176,7 +176,7 @@ class Suites(unittest.TestCase):
         for name, row in rows.items():
             self.assertEqual(row["verdict"], "unresolved", (name, "three pairs decide nothing"))
             self.assertGreater(row["a_to_a"], 0)
-        self.assertGreater(rows["/metrics at 100 Hz"]["scrapes_per_s"], 10)
+        self.assertGreater(rows["/metrics at 100 Hz"]["scrapes_per_s"], 1)
 
     def test_pairs_of_configurations(self):
         row = self.result("pairs")["rows"][0]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a user meets first: wrong words, missing files, no privilege, a full disk, and the metrics."""
+import contextlib
 import os
 import pwd
 import subprocess
@@ -298,10 +299,10 @@ class Run(unittest.TestCase):
         cpu = max(os.sched_getaffinity(0))
         with lab.weir(SMALL, "--set", "ports.gen.generator.count=0", prefix=("taskset", "-c", str(cpu))) as w:
             w.url()
-            threads = os.listdir(f"/proc/{w.pid}/task")
             allowed = set()
-            for thread in threads:
-                allowed |= os.sched_getaffinity(int(thread))
+            for thread in lab.threads(w.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    allowed |= os.sched_getaffinity(thread)
             end = w.stop()
         self.assertEqual(allowed, {cpu})
         self.assertEqual(end.code, 0, end)

@@ -2,10 +2,10 @@
 """weir flows: the corpus to the packet, hostile captures each with a result, and what happens beside bad files."""
 import csv
 import io
-import glob
 import json
 import os
 import pty
+import random
 import signal
 import subprocess
 import tempfile
@@ -180,27 +180,25 @@ class Corpus(unittest.TestCase):
     def test_every_file_is_exact(self):
         folder = os.path.join(lab.CORPUS, "flows")
         with open(os.path.join(folder, "expected.tsv"), encoding="utf-8") as file:
-            expected = {row["file"]: row for row in csv.DictReader(file, delimiter="\t")}
-        done = flows("--json", *[os.path.join(folder, name) for name in expected])
+            all_rows = list(csv.DictReader(file, delimiter="\t"))
+        # All of them where it is about the figures; elsewhere a part, that the code is looked at.
+        expected = {row["file"]: row for row in (all_rows if lab.VARIANT == "release" or lab.LONG else all_rows[::6])}
+        done = flows("--json", "--list", *[os.path.join(folder, name) for name in expected])
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         got = {os.path.basename(row["file"]): row for row in rows(done)}
         self.assertEqual(set(got), set(expected))
         for name, row in expected.items():
             for field in ("ip_packets", "wire_bytes", "flows"):
                 self.assertEqual(got[name][field], int(row[field]), (name, got[name]))
+            self.assertEqual(len(got[name]["list"]), got[name]["flows"], name)
         print(f"note: {len(got)} captures exact")
-
-    @lab.only_in("release")
-    def test_every_list_is_as_long_as_its_count(self):
-        files = sorted(glob.glob(os.path.join(lab.CORPUS, "flows", "*.*cap*")))
-        for row in rows(flows("--json", "--list", *files)):
-            self.assertEqual((row["error"], len(row["list"])), (None, row["flows"]), row["file"])
 
     def test_hostile_captures_have_a_result_each(self):
         folder = os.path.join(lab.CORPUS, "hostile")
         names = sorted(n for n in os.listdir(folder) if n.endswith((".pcap", ".pcapng")))
-        # All of them in the build that looks closest; a part in the other.
-        names = names if lab.VARIANT == "asan" or lab.LONG else names[::8]
+        # Another part each time: the fuzz target `capture` begins with all of them.
+        part = random.randrange(6)
+        names = names if lab.LONG else names[part::6 if lab.VARIANT == "asan" else 12]
         done = flows("--json", *[os.path.join(folder, name) for name in names])
         self.assertIn(done.returncode, (0, 65), done.stderr)  # 70: a crash, a report, books that do not balance
         read = 0
@@ -213,7 +211,7 @@ class Corpus(unittest.TestCase):
             self.assertLessEqual(row["dropped"], row["packets"], row)
             self.assertLessEqual(row["ip_packets"], row["packets"], row)
         self.assertGreater(read, len(names) // 3)
-        print(f"note: {read} of {len(names)} hostile captures read, the others refused by name")
+        print(f"note: part {part}: {read} of {len(names)} hostile captures read, the others refused by name")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import lab
 
 MOVING = """
 version: 1
-drain-timeout: 5s
+drain-timeout: 60s
 ports:
   gen:
     generator: {{flows: 64k, size: 64, rate: {rate}}}
@@ -123,7 +123,7 @@ class HandOver(unittest.TestCase):
         self.assertEqual(end["checker"]["missing"] <= end["dropped"], True, end)
 
     def test_sigterms_half_of_them_during_moves(self):
-        for number in range(50 if lab.VARIANT == "release" else 4):
+        for number in range(50 if lab.LONG else 20 if lab.VARIANT == "release" else 4):
             with lab.weir(moving(cycles=500)) as w:
                 under_load(w)
                 if number % 2 == 0:
@@ -179,12 +179,8 @@ class HandOver(unittest.TestCase):
         def looked(w):
             """Seconds on a CPU of the threads of the pool, and its parks."""
             names = {f"rte-worker-{lcore}" for lcore in range(2, 6)}  # 1 is ingress
-            spent = 0
-            for task in os.listdir(f"/proc/{w.pid}/task"):
-                with open(f"/proc/{w.pid}/task/{task}/comm", encoding="ascii") as comm:
-                    if comm.read().strip() in names:
-                        with open(f"/proc/{w.pid}/task/{task}/schedstat", encoding="ascii") as stat:
-                            spent += int(stat.read().split()[0]) / 1e9
+            stats = lab.of_threads(w.pid, "schedstat")
+            spent = sum(int(stats[thread].split()[0]) / 1e9 for thread, name in lab.threads(w.pid).items() if name in names)
             metrics = w.metrics()
             return spent, sum(metrics[key] for key in metrics if key.startswith('weir_worker_parks_total{pool="work"'))
 
@@ -282,7 +278,7 @@ class Ctl(unittest.TestCase):
                 self.assertEqual(file.read(), "precious")
 
     def test_a_second_drain_changes_nothing_and_an_order_under_way_is_answered(self):
-        with lab.weir(moving(cycles=200000).replace("drain-timeout: 5s", "drain-timeout: 60s")) as w:
+        with lab.weir(moving(cycles=200000)) as w:
             under_load(w, 10)
             answers = []
             thread = threading.Thread(target=lambda: answers.append(w.ask("POST /control/resize?pool=work&workers=4")))

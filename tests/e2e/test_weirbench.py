@@ -34,7 +34,8 @@ class Bench(unittest.TestCase):
 
     def test_the_highest_rate_is_that_of_the_work_and_all_else_follows_it(self):
         picture = self.file + ".svg"
-        done = self.bench("--json", "--svg", picture, *QUICK)
+        done = lab.again_unless(lambda done: done.returncode or json.loads(done.stdout)["burst_packets"] > 1000,
+                                lambda: self.bench("--json", "--svg", picture, *QUICK))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(len(xml.etree.ElementTree.parse(picture).getroot().findall("{*}polyline")), 6)
         result = json.loads(done.stdout)

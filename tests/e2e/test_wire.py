@@ -12,7 +12,6 @@ VARIANTS = ("release", "asan")
 
 BRIDGE = """
 version: 1
-drain-timeout: 1s
 ports:
   a: {{vdev: "net_af_packet0,iface={a}"}}
   b: {{vdev: "net_af_packet1,iface={b}"}}
@@ -26,7 +25,7 @@ pools:
     on-full: block
     stages: [meter, {{transmit: {{a: b, b: a}}}}]
 """
-IPERF_S = 10 if lab.VARIANT == "release" else 4
+IPERF_S = 4 if lab.VARIANT == "release" else 2
 
 
 def serve(namespace):
@@ -55,7 +54,7 @@ class Wire(unittest.TestCase):
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.assertIn("listening", "".join(seen.stderr.readline() for _ in range(2)))
         self.assertEqual(left.run(*send).returncode, 0)
-        return seen.communicate(timeout=30)[0]
+        return seen.communicate(timeout=120)[0]
 
     def test_ping_and_tcp_pass_and_a_sigterm_in_the_middle_balances(self):
         with lab.namespaces("10.77.0.1/24", "10.77.0.2/24") as (left, right):
@@ -151,12 +150,11 @@ class Wire(unittest.TestCase):
             with lab.weir(BRIDGE.format(a=left.outer, b=right.outer)) as w:
                 w.url()
                 ping = ("ping", "-c", "3", "-i", "0.2", "-W", "2", right.address)
-                self.assertEqual(left.run(*ping).returncode, 0)
+                lab.wait_until(lambda: left.run(*ping).returncode == 0, 60, "ping")
                 lab.ip("link", "set", right.outer, "down")
                 self.assertNotEqual(left.run(*ping).returncode, 0)
                 lab.ip("link", "set", right.outer, "up")
-                again = left.run("ping", "-c", "10", "-i", "0.3", "-W", "2", right.address)
-                self.assertEqual(again.returncode, 0, again.stdout)
+                lab.wait_until(lambda: left.run(*ping).returncode == 0, 60, "ping, the cable plugged in again")
                 end = w.stop()
         self.check_books(end)
 
@@ -181,7 +179,7 @@ pools:
     def test_more_workers_than_a_port_has_queues_feed_one_that_was_inserted(self):
         text = """
 version: 1
-stop-after: 4s
+stop-after: 2s
 memory: normal
 ports:
   gen: {generator: {flows: 100, rate: 5kpps}}
@@ -220,7 +218,7 @@ pools:
 """
         # A UDP packet between strangers, checksums right: who sends it hears it again, turned around.
         ask = ("import socket, sys; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x800))\n"
-               "s.bind(('eth0', 0)); s.settimeout(20); sent = bytes.fromhex(sys.argv[1]); s.send(sent)\n"
+               "s.bind(('eth0', 0)); s.settimeout(50); sent = bytes.fromhex(sys.argv[1]); s.send(sent)\n"
                "while (got := s.recv(2000))[:6] != sent[6:12]: pass\n"
                "print(got.hex())")
         macs, addresses, ports = ("020000000001", "020000000002"), ("0a090001", "0a090002"), ("1388", "0035")
@@ -248,7 +246,7 @@ pools:
             lab.ip("link", "set", left.outer, "promisc", "off")
             with lab.weir(BRIDGE.format(a=left.outer, b=right.outer)) as w:
                 w.url()
-                lab.wait_until(lambda: promiscuous(left.outer), 10, "promiscuous mode")
+                lab.wait_until(lambda: promiscuous(left.outer), 60, "promiscuous mode")
                 end = w.stop()
             self.assertEqual((promiscuous(left.outer), promiscuous(right.outer)), (False, True))
         self.check_books(end)
@@ -275,7 +273,6 @@ pools: {all: {from: [tap], stages: [validate, {reflect: {swap: mac-ip-ports}}]}}
     def test_a_tap_that_gives_frames_back_has_them_counted_once(self):
         text = """
 version: 1
-drain-timeout: 5s
 ports:
   gen: {generator: {flows: 10, rate: 5kpps}}
   tap: {vdev: "net_tap0,iface=TAP"}
@@ -322,7 +319,7 @@ pools:
                     end = lab.run(text.replace("DRIVER", driver).replace("SIZE", str(size)).replace("OUTER", peer.outer))
                     self.assertEqual((end.code, end["transmitted"]), (0, sent), end)
                     self.assertEqual(end["drops"]["above_mtu"], 200 - sent, end)
-                    lab.wait_until(lambda: peer.received() >= before + sent, 10, "the frames at the other end")
+                    lab.wait_until(lambda: peer.received() >= before + sent, 60, "the frames at the other end")
 
     def test_an_mtu_above_the_slot_is_refused_with_the_command_and_the_one_it_names_passes_whole(self):
         with lab.namespaces("10.77.5.1/24", "10.77.5.2/24") as (left, right):

@@ -5,6 +5,7 @@
 Each run has a seed of its own, which is printed; WEIR_FUZZ_SEED repeats one. What crashes is kept beside the target, and
 `TARGET FILE` runs it again. What is found on the way to more branches is kept there, too, for the next run.
 """
+import concurrent.futures
 import glob
 import os
 import random
@@ -33,41 +34,51 @@ def dictionary(path):
 
 
 class Fuzz(unittest.TestCase):
-    def fuzz(self, name, *seeds):
-        target = os.path.join(BUILD, "fuzz_" + name)
-        found, crashes = os.path.join(BUILD, "found-" + name), os.path.join(BUILD, name + "-")
-        os.makedirs(found, exist_ok=True)
-        dictionary(found + ".dict")
-        before = set(glob.glob(crashes + "*"))
-        seed = int(os.environ.get("WEIR_FUZZ_SEED") or random.randrange(1, 2**31))
-        print(f"\nnote: fuzz_{name}: WEIR_FUZZ_SEED={seed}", flush=True)
-        done = subprocess.run(
-            [target, f"-seed={seed}", f"-max_total_time={SECONDS}", "-timeout=20", "-max_len=4096", "-print_final_stats=1",
-             f"-dict={found}.dict", f"-artifact_prefix={crashes}", found, *seeds],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
-        kept = [os.path.relpath(path, ROOT) for path in sorted(set(glob.glob(crashes + "*")) - before)]
-        tail = "\n".join(line for line in done.stdout.splitlines() if not re.match(r"#\d+\s", line))[-6000:]
-        self.assertEqual((done.returncode, kept), (0, []), f"{tail}\nrepeat it with: {os.path.relpath(target, ROOT)} {' '.join(kept)}")
-        runs = int(re.search(r"number_of_executed_units: (\d+)", done.stdout).group(1))
+    @classmethod
+    def setUpClass(cls):
+        """Two at a time: each has a CPU to itself."""
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            cls.done = dict(zip(TARGETS, pool.map(fuzz, TARGETS)))
+
+    def check(self, name):
+        seed, kept, code, out = self.done[name]
+        print(f"\nnote: fuzz_{name}: WEIR_FUZZ_SEED={seed}")
+        tail = "\n".join(line for line in out.splitlines() if not re.match(r"#\d+\s", line))[-6000:]
+        self.assertEqual((code, kept), (0, []), f"{tail}\nrepeat it with: {os.path.relpath(target(name), ROOT)} {' '.join(kept)}")
+        runs = int(re.search(r"number_of_executed_units: (\d+)", out).group(1))
         print(f"note: fuzz_{name}: {runs} inputs in {SECONDS} s")
         self.assertGreater(runs, 1000)
 
     def test_config(self):
-        self.fuzz("config", os.path.join(HERE, "corpus", "config"), os.path.join(ROOT, "config", "examples"))
+        self.check("config")
 
     def test_flow_table_against_a_model(self):
-        self.fuzz("flows")
+        self.check("flows")
 
     def test_capture(self):
-        self.fuzz("capture", *captures())
+        self.check("capture")
 
     def test_parse(self):
-        folder = os.path.join(BUILD, "frames")
-        os.makedirs(folder, exist_ok=True)
-        for number, frame in enumerate(frames()):
-            with open(os.path.join(folder, str(number)), "wb") as file:
-                file.write(bytes([number % 8, 0, number % 251]) + frame)
-        self.fuzz("parse", folder)
+        self.check("parse")
+
+
+def target(name):
+    return os.path.join(BUILD, "fuzz_" + name)
+
+
+def fuzz(name):
+    """Its seed, the inputs that it did not bear, its exit code and what it said."""
+    found, crashes = os.path.join(BUILD, "found-" + name), os.path.join(BUILD, name + "-")
+    os.makedirs(found, exist_ok=True)
+    dictionary(found + ".dict")
+    before = set(glob.glob(crashes + "*"))
+    seed = int(os.environ.get("WEIR_FUZZ_SEED") or random.randrange(1, 2**31))
+    done = subprocess.run(
+        [target(name), f"-seed={seed}", f"-max_total_time={SECONDS}", "-timeout=20", "-max_len=4096", "-print_final_stats=1",
+         f"-dict={found}.dict", f"-artifact_prefix={crashes}", found, *TARGETS[name]()],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+    kept = [os.path.relpath(path, ROOT) for path in sorted(set(glob.glob(crashes + "*")) - before)]
+    return seed, kept, done.returncode, done.stdout
 
 
 def captures():
@@ -85,6 +96,24 @@ def frames():
                 size = int.from_bytes(content[at + 8:at + 12], "little")
                 yield content[at + 16:at + 16 + min(size, 2000)]
                 at += 16 + size
+
+
+def seed_frames():
+    folder = os.path.join(BUILD, "frames")
+    os.makedirs(folder, exist_ok=True)
+    for number, frame in enumerate(frames()):
+        with open(os.path.join(folder, str(number)), "wb") as file:
+            file.write(bytes([number % 8, 0, number % 251]) + frame)
+    return [folder]
+
+
+# A target, and the seeds that it begins with.
+TARGETS = {
+    "config": lambda: [os.path.join(HERE, "corpus", "config"), os.path.join(ROOT, "config", "examples")],
+    "flows": lambda: [],
+    "capture": captures,
+    "parse": seed_frames,
+}
 
 
 if __name__ == "__main__":
