@@ -1,72 +1,46 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "monitor/metrics.h"
 
-#include <string.h>
-
 #include "monitor/registry.h"
 
-/* A page is a thousand short words: with printf most of the time of a scrape went there. */
-struct text {
-    FILE *to;
-    size_t n;
-    char bytes[4096];
-};
-
-static void put_some(struct text *t, const char *bytes, size_t n)
+/* A page is a thousand short words: with printf, or a lock for each, most of the time of a scrape went there. */
+static void put(FILE *to, const char *word)
 {
-    if (n > sizeof t->bytes - t->n) {
-        fwrite(t->bytes, 1, t->n, t->to);
-        t->n = 0;
-    }
-    if (n > sizeof t->bytes)
-        fwrite(bytes, 1, n, t->to);
-    else
-        t->n += (memcpy(t->bytes + t->n, bytes, n), n);
+    fputs_unlocked(word, to);
 }
 
-static void put(struct text *t, const char *word)
+static void put_label(FILE *to, char before, const struct weir_label *label)
 {
-    put_some(t, word, strlen(word));
-}
-
-static void put_label(struct text *t, const char *before, const struct weir_label *label)
-{
-    put(t, before);
-    put(t, label->name);
-    put(t, "=\"");
-    for (const char *left = label->value; *left;) {
-        size_t plain = strcspn(left, "\n\"\\");
-        put_some(t, left, plain);
-        left += plain;
-        if (*left)
-            put(t, *left == '\n' ? "\\n" : *left == '"' ? "\\\"" : "\\\\");
-        left += *left != '\0';
+    putc_unlocked(before, to);
+    put(to, label->name);
+    put(to, "=\"");
+    for (const char *text = label->value; *text; text++) {
+        if (*text == '\n' || *text == '"' || *text == '\\')
+            putc_unlocked('\\', to);
+        putc_unlocked(*text == '\n' ? 'n' : *text, to);
     }
-    put(t, "\"");
+    putc_unlocked('"', to);
 }
 
 static void write_text(void *to, const struct weir_sample *s)
 {
     char number[WEIR_NUMBER_MAX];
-    const char *const head[] = {"# HELP ", s->name, " ", s->help, "\n# TYPE ", s->name, " ", s->type, "\n"};
-    for (size_t i = 0; s->first && i < sizeof head / sizeof head[0]; i++)
-        put(to, head[i]);
+    if (s->first)
+        fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", s->name, s->help, s->name, s->type);
     put(to, s->name);
     put(to, s->suffix);
     for (uint32_t i = 0; i < s->n_labels; i++)
-        put_label(to, i ? "," : "{", &s->labels[i]);
+        put_label(to, i ? ',' : '{', &s->labels[i]);
     put(to, s->n_labels ? "} " : " ");
     if (s->is_real)
         snprintf(number, sizeof number, "%.9f", s->real);
     put(to, s->is_real ? number : weir_number_text(number, s->value));
-    put(to, "\n");
+    putc_unlocked('\n', to);
 }
 
 void weir_metrics_text(const struct weir_snapshot *s, FILE *to)
 {
-    struct text t = {.to = to};
-    weir_registry_visit(s, write_text, &t);
-    fwrite(t.bytes, 1, t.n, to);
+    weir_registry_visit(s, write_text, to);
 }
 
 static void add_json(void *to, const struct weir_sample *s)
