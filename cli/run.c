@@ -231,7 +231,7 @@ static void show(struct weir_runtime *rt, struct weir_events *events, bool books
     if (to != NULL && books)
         weir_certificate_text(s, to);
     else if (to != NULL)
-        weir_profile_write_workers(rt, s, events, true, to);
+        weir_profile_write_workers(rt, s, events, TICK_MS, to); /* orders and signals wait */
     if (to != NULL && fclose(to) == 0)
         for (char *next = text; (end = strchr(next, '\n')) != NULL; next = end + 1) {
             snprintf(line, sizeof line, "%.*s\n", (int)(end - next), next);

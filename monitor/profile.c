@@ -128,7 +128,7 @@ static unsigned take_profile(const struct weir_runtime *rt, const char *pool, un
             errno == EAGAIN ? "the limit of pending signals is too low (ulimit -i)" : strerror(errno), to);
     for (unsigned i = 0; i < 10 * seconds && weir_word_read(&closed) == 0; i++)
         nanosleep(&tenth, NULL);
-    weir_sampling_end(s);
+    weir_sampling_end(s, WEIR_SAMPLE_WAIT_MS);
     write_samples(s, to);
     weir_sampling_free(s);
     return MHD_HTTP_OK;
@@ -252,11 +252,11 @@ static void write_stack(const struct weir_samples *s, FILE *to)
 }
 
 void weir_profile_write_workers(const struct weir_runtime *rt, const struct weir_snapshot *s,
-    struct weir_events *events, bool stacks, FILE *to)
+    struct weir_events *events, int stacks_ms, FILE *to)
 {
-    struct weir_sampling *look = stacks ? weir_sampling_start(rt, NULL, 0) : NULL;
+    struct weir_sampling *look = stacks_ms > 0 ? weir_sampling_start(rt, NULL, 0) : NULL;
     if (look != NULL)
-        weir_sampling_end(look);
+        weir_sampling_end(look, stacks_ms);
     for (uint32_t i = 0; i < s->n_workers; i++) {
         const struct weir_snapshot_worker *w = &s->workers[i];
         char doing[128] = "";
@@ -281,8 +281,8 @@ unsigned weir_profile_workers(const struct weir_http *h, struct MHD_Connection *
     struct weir_snapshot *s = take(h);
     if (s == NULL)
         return MHD_HTTP_SERVICE_UNAVAILABLE;
-    weir_profile_write_workers(
-        rt, s, weir_http_source_of(h)->events, rt != NULL && argument(c, "stack") != NULL, to);
+    weir_profile_write_workers(rt, s, weir_http_source_of(h)->events,
+        rt != NULL && argument(c, "stack") != NULL ? WEIR_SAMPLE_WAIT_MS : 0, to);
     weir_http_source_of(h)->release(s);
     return MHD_HTTP_OK;
 }

@@ -23,10 +23,10 @@ weir_page_writer weir_profile_symbol, weir_profile_cmdline, weir_profile_mempool
 /* The end: a profile that is being taken is given up, as is each later one. */
 void weir_profile_close(void);
 
-/* A line for each worker, and below it its native stack, innermost first, if stacks are asked for: that alone signals
- * workers. */
+/* A line for each worker, and below it its native stack, innermost first, where so long may be waited for them; 0 = none, and
+ * nobody is signalled. */
 void weir_profile_write_workers(
-    const struct weir_runtime *, const struct weir_snapshot *, struct weir_events *, bool stacks, FILE *);
+    const struct weir_runtime *, const struct weir_snapshot *, struct weir_events *, int stacks_ms, FILE *);
 
 #ifdef __cplusplus
 }

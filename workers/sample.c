@@ -17,10 +17,9 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-#define SIGNAL SIGRTMIN /* of the kind that queues: the last one comes last */
-#define LAST 1          /* in the address of the samples: no more will come */
-#define OWN_FRAMES 2    /* the handler, and what returns from it */
-#define ANSWER_WAIT_MS 500
+#define SIGNAL SIGRTMIN   /* of the kind that queues: the last one comes last */
+#define LAST 1            /* in the address of the samples: no more will come */
+#define OWN_FRAMES 2      /* the handler, and what returns from it */
 #define SAMPLES_BESIDES 8 /* of a look, and of timers that are early */
 
 static pid_t self;
@@ -127,13 +126,13 @@ struct weir_sampling *weir_sampling_start(const struct weir_runtime *rt, const c
     if (error == 0)
         return s;
     if (s != NULL)
-        weir_sampling_end(s);
+        weir_sampling_end(s, 0);
     weir_sampling_free(s);
     errno = error;
     return NULL;
 }
 
-void weir_sampling_end(struct weir_sampling *s)
+void weir_sampling_end(struct weir_sampling *s, int wait_ms)
 {
     const struct timespec millisecond = {.tv_nsec = 1000000};
     for (uint32_t i = 0; i < s->n; i++) {
@@ -142,7 +141,7 @@ void weir_sampling_end(struct weir_sampling *s)
         call(s->of[i], LAST);
     }
     uint32_t done = 0;
-    for (int waited = 0; waited < ANSWER_WAIT_MS && done < s->n; waited++) {
+    for (int waited = 0; waited < wait_ms && done < s->n; waited++) {
         for (done = 0; done < s->n && weir_word_read(&s->of[done]->done) != 0;)
             done++;
         if (done < s->n)

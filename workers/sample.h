@@ -48,9 +48,10 @@ struct weir_sampling {
  * pool     only its workers; NULL = all. Those that have ended or not yet begun are left out.
  * Returns  NULL, and errno: ENOMEM; EAGAIN, the limit of pending signals; ENOENT, no worker. */
 struct weir_sampling *weir_sampling_start(const struct weir_runtime *, const char *pool, uint32_t seconds);
-/* No more samples, and what came can be read. Waits up to half a second for workers that are off their CPU; of those
- * that did not come by then `done` is 0. */
-void weir_sampling_end(struct weir_sampling *);
+/* No more samples, and what came can be read. Waits so long for workers that are off their CPU; of those that did not come
+ * by then `done` is 0. */
+#define WEIR_SAMPLE_WAIT_MS 500 /* for who has nothing else to do */
+void weir_sampling_end(struct weir_sampling *, int wait_ms);
 /* NULL is allowed. */
 void weir_sampling_free(struct weir_sampling *);
 
