@@ -147,18 +147,17 @@ static void write_config(void *rt, FILE *to)
     weir_config_print(((const struct weir_runtime *)rt)->config, to);
 }
 
-static struct weir_http *serve(const struct weir_config *config, struct weir_runtime *rt,
-    struct weir_events *events, enum weir_failure *failed)
+static struct weir_http *serve(struct weir_runtime *rt, struct weir_events *events, enum weir_failure *failed)
 {
     const struct weir_http_source source = {
         take, weir_snapshot_free, write_config, NULL, NULL, rt, rt, events};
+    const struct weir_value *asked = &rt->config->values[WEIR_TOP_LISTEN];
+    const char *listen = asked->set ? asked->text : DEFAULT_LISTEN;
     char error[512];
-    *failed = WEIR_FINE;
-    if (config->listen != NULL && strcmp(config->listen, "off") == 0)
+    if (strcmp(listen, "off") == 0)
         return NULL;
-    const char *listen = config->listen_set ? config->listen : DEFAULT_LISTEN;
     struct weir_http *http = weir_http_start(listen, &source, error, sizeof error);
-    if (http == NULL && errno == EADDRINUSE && !config->listen_set)
+    if (http == NULL && errno == EADDRINUSE && !asked->set)
         http = weir_http_start(ANY_PORT_LISTEN, &source, error, sizeof error);
     if (http == NULL) {
         *failed = errno == EACCES || errno == EPERM ? WEIR_FAILED_PERMISSION : WEIR_FAILED_OS;
@@ -189,7 +188,7 @@ static struct weir_http *serve_orders(
     const struct weir_http_source source = {
         take, weir_snapshot_free, write_config, order, drain, rt, rt, events};
     const struct weir_value *asked = &rt->config->values[WEIR_TOP_CONTROL];
-    const char *name = rt->config->name != NULL ? rt->config->name : "weir";
+    const char *name = rt->config->name;
     char path[PATH_MAX], error[512];
     if (asked->set && strcmp(asked->text, "off") == 0)
         return NULL;
@@ -344,7 +343,7 @@ static int run_pipeline(struct weir_runtime *rt, const struct options *o, int pr
     struct weir_events *events = weir_events_new();
     if (events == NULL)
         return WEIR_FAILED_OS;
-    struct weir_http *http = serve(rt->config, rt, events, &failed);
+    struct weir_http *http = serve(rt, events, &failed);
     struct weir_http *control = failed == WEIR_FINE ? serve_orders(rt, events, &failed) : NULL;
     if (failed == WEIR_FINE)
         failed = weir_runtime_start(rt);

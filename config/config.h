@@ -166,14 +166,10 @@ struct weir_config {
     struct weir_block *memory_blocks;
     char *file;                /* as given */
     const char *const *sets;   /* as given; NULL = none */
-    struct weir_value *values; /* of the scalar keys at the top, as written, for weir_config_print() */
+    struct weir_value *values; /* of the scalar keys at the top, as written */
     char *name;
     uint64_t seed;
     enum weir_memory memory;
-    char *cpus; /* `auto` or a list */
-    struct weir_place cpus_place;
-    char *listen; /* NULL = the default address; "off" */
-    bool listen_set;
     enum weir_log_level log;
     uint64_t drain_timeout_ns;
     uint64_t stop_after_ns; /* 0 = never */

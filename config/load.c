@@ -540,10 +540,6 @@ static void load_top(struct weir_reader *r, struct weir_value *values)
     config->seed = values[WEIR_TOP_SEED].number;
     config->name = values[WEIR_TOP_NAME].text;
     config->memory = (enum weir_memory)values[WEIR_TOP_MEMORY].number;
-    config->cpus = values[WEIR_TOP_CPUS].text;
-    config->cpus_place = values[WEIR_TOP_CPUS].place;
-    config->listen = values[WEIR_TOP_LISTEN].text;
-    config->listen_set = values[WEIR_TOP_LISTEN].set;
     config->log = (enum weir_log_level)values[WEIR_TOP_LOG].number;
     config->drain_timeout_ns = values[WEIR_TOP_DRAIN_TIMEOUT].number;
     config->stop_after_ns = values[WEIR_TOP_STOP_AFTER].number;

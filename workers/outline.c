@@ -336,12 +336,14 @@ static bool look_at_machine(struct weir_runtime *rt, const char *file)
     const struct weir_config *config = rt->config;
     for (uint32_t i = 0; i < rt->n_ports; i++)
         devices[i] = rt->ports[i].device[0] != '\0' ? rt->ports[i].device : NULL;
-    const struct weir_topology_question question = {
-        .cpus = config->cpus, .file = file, .devices = devices, .n_devices = rt->n_ports};
+    const struct weir_topology_question question = {.cpus = config->values[WEIR_TOP_CPUS].text,
+        .file = file,
+        .devices = devices,
+        .n_devices = rt->n_ports};
     rt->topology = weir_topology_load(&question, error, sizeof error);
     if (rt->topology != NULL)
         return true;
-    const struct weir_place *place = &config->cpus_place;
+    const struct weir_place *place = &config->values[WEIR_TOP_CPUS].place;
     if (place->line != 0)
         weir_log(WEIR_LOG_ERROR, "%s:%u:%u: %s", config->file, place->line, place->column, error);
     else

@@ -68,9 +68,9 @@ exports:
     EXPECT_EQ(c.seed, 7u);
     EXPECT_STREQ(c.name, "lab");
     EXPECT_EQ(c.memory, WEIR_MEMORY_NORMAL);
-    EXPECT_STREQ(c.cpus, "0-1,!1");
-    EXPECT_TRUE(c.listen_set);
-    EXPECT_STREQ(c.listen, "[::1]:9000");
+    EXPECT_STREQ(c.values[WEIR_TOP_CPUS].text, "0-1,!1");
+    EXPECT_TRUE(c.values[WEIR_TOP_LISTEN].set);
+    EXPECT_STREQ(c.values[WEIR_TOP_LISTEN].text, "[::1]:9000");
     EXPECT_EQ(c.log, WEIR_LOG_DEBUG);
     EXPECT_EQ(c.drain_timeout_ns, 1500000000u);
     EXPECT_EQ(c.stop_after_ns, UINT64_C(60000000000));
@@ -121,9 +121,9 @@ TEST(Load, WhatIsNotWrittenHasItsDefaultAndNoPlace)
     const weir_config &c = *l.config;
     EXPECT_STREQ(c.name, "weir");
     EXPECT_EQ(c.memory, WEIR_MEMORY_AUTO);
-    EXPECT_STREQ(c.cpus, "auto");
-    EXPECT_EQ(c.listen, nullptr);
-    EXPECT_FALSE(c.listen_set);
+    EXPECT_STREQ(c.values[WEIR_TOP_CPUS].text, "auto");
+    EXPECT_EQ(c.values[WEIR_TOP_LISTEN].text, nullptr);
+    EXPECT_FALSE(c.values[WEIR_TOP_LISTEN].set);
     EXPECT_EQ(c.log, WEIR_LOG_NOTICE);
     EXPECT_EQ(c.drain_timeout_ns, 2000000000u);
     EXPECT_EQ(c.stop_after_ns, 0u);
