@@ -5,13 +5,7 @@
 #include "dataplane/stage.h"
 
 /* The first drop reasons of a stage that transmits, in this order. */
-enum {
-    WEIR_LEAVE_ABOVE_MTU,
-    WEIR_LEAVE_TX_FULL,
-    WEIR_LEAVE_PORT_CLOSED,
-    WEIR_LEAVE_UNMAPPED,
-    WEIR_LEAVE_REASONS
-};
+enum { WEIR_LEAVE_ABOVE_MTU, WEIR_LEAVE_TX_FULL, WEIR_LEAVE_PORT_CLOSED, WEIR_LEAVE_UNMAPPED };
 #define WEIR_LEAVE_BACK_REASONS "above_mtu", "tx_full", "port_closed"
 
 /* Of the stage's worker state, which is used for nothing else. */

@@ -118,7 +118,7 @@ struct weir_port_def {
     /* Owner of the queue. Takes the first k frames and returns k; the caller keeps the rest. */
     uint32_t (*transmit)(struct weir_port *, uint16_t queue, struct rte_mbuf **, uint32_t n);
     /* mbufs that the driver holds while it runs (rx and tx descriptors), with so many queues as are written; part of
-     * the plan. */
+     * the plan. NULL = none. */
     uint32_t (*mbufs)(const void *params, uint32_t queues);
     /* Transmit queues that it has, whose packets may be `mbuf_room` bytes; 0, or NULL = it can be told only by open. */
     uint32_t (*tx_queues)(const void *params, uint32_t mbuf_room);

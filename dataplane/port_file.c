@@ -64,10 +64,9 @@ static const struct weir_param params[] = {
         .unset = "1",
         .min = 1,
         .max = WEIR_REWRITE_COPIES_MAX,
-        .help =
-            "of each packet so many copies, each with IP addresses of its own: so many times the flows, with "
-            "both "
-            "directions and right checksums; `rate` counts all of them, `speed` spreads them over the gap"},
+        .help = "of each packet so many copies, each with IP addresses of its own: so many times the flows, "
+                "with both directions and right checksums; `rate` counts all of them, `speed` spreads them "
+                "over the gap"},
     {.key = "queue",
         .type = WEIR_PARAM_COUNT,
         .offset = offsetof(struct file_params, queue),
@@ -442,9 +441,9 @@ static uint32_t mbufs_held(const void *, uint32_t)
 
 const struct weir_port_def weir_port_file = {
     .kind = "file",
-    .help = "replays a capture file (pcap or pcapng, Ethernet), once and as fast as the pipeline takes it, "
-            "or as these "
-            "say; frames of other link types and a damaged tail are left out, and counted as missed",
+    .help =
+        "replays a capture file (pcap or pcapng, Ethernet), once and as fast as the pipeline takes it, or as "
+        "these say; frames of other link types and a damaged tail are left out, and counted as missed",
     .params = params,
     .params_size = sizeof(struct file_params),
     .shorthand = "path",

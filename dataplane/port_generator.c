@@ -125,8 +125,7 @@ static const struct weir_param params[] = {
         .max = 10000,
         .never_with = {"order", "sequential"},
         .help = "exponent of Zipf's law for how popular the flows are, flow 0 most; 0 = all alike. Around 1 "
-                "is what "
-                "the Internet has"},
+                "is what the Internet has"},
     {.key = "churn",
         .type = WEIR_PARAM_COUNT,
         .offset = OFFSET(churn),
@@ -143,8 +142,7 @@ static const struct weir_param params[] = {
         .max = WEIR_MBUF_ROOM,
         .words = weir_size_words,
         .help = "layer-2 bytes of a frame without FCS; imix: 60, 590, 1514 as 7:4:1. Longer where headers "
-                "and stamp need "
-                "it"},
+                "and stamp need it"},
     DRAWN("versions", versions, "ipv4", 0, weir_version_words,
         "of IP; shares are shares of flows, here and below"),
     DRAWN("protocols", protocols, "udp", 0, weir_protocol_words, "icmp: echo requests, over IPv6 of ICMPv6"),
@@ -156,8 +154,7 @@ static const struct weir_param params[] = {
         "up"),
     DRAWN("malformed", malformed, "valid", 0, weir_malformed_words,
         "share of frames that are wrong, by the reason that `validate` has for it; any: all of them alike. "
-        "Such a frame "
-        "has the length that it takes, and no stamp"),
+        "Such a frame has the length that it takes, and no stamp"),
     {.key = "rate",
         .type = WEIR_PARAM_RATE,
         .offset = OFFSET(profile.rate),
@@ -473,11 +470,6 @@ static void stats(struct weir_port *port, struct weir_port_stats *s)
     }
 }
 
-static uint32_t mbufs_held(const void *, uint32_t)
-{
-    return 0;
-}
-
 static uint32_t stamped_flows(const void *given)
 {
     const struct weir_generator_params *p = given;
@@ -497,6 +489,5 @@ const struct weir_port_def weir_port_generator = {
     .receive = receive,
     .due = due,
     .ended = ended,
-    .mbufs = mbufs_held,
     .stamped_flows = stamped_flows,
 };

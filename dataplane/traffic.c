@@ -389,17 +389,16 @@ bool weir_frames_init(struct weir_frames *f, const struct weir_frames_params *p,
         choose_of(choices[i], weights[i]->of, (uint32_t)weights[i]->n);
         f->simple &= is_first_word(weights[i]);
     }
-    if (!f->simple && p->skew == 0)
-        f->mean_bytes = mean_drawn(f);
-    if (p->skew == 0)
-        return true;
-    double *weights_of = malloc(p->flows * sizeof *weights_of);
-    for (uint32_t i = 0; weights_of != NULL && i < f->flows; i++)
-        weights_of[i] = pow(i + 1.0, -(double)p->skew / 1000);
-    if (weights_of != NULL)
+    if (p->skew != 0) {
+        double *weights_of = malloc(p->flows * sizeof *weights_of);
+        if (weights_of == NULL)
+            return false;
+        for (uint32_t i = 0; i < f->flows; i++)
+            weights_of[i] = pow(i + 1.0, -(double)p->skew / 1000);
         weir_pick_init(&f->popular, popular, weights_of, f->flows);
-    free(weights_of);
-    if (f->popular.slots != NULL)
+        free(weights_of);
+    }
+    if (!f->simple)
         f->mean_bytes = mean_drawn(f);
-    return f->popular.slots != NULL;
+    return true;
 }

@@ -136,31 +136,18 @@ static void csv_begin(struct weir_writer *w)
     fputs(weir_record_csv_header, w->file);
 }
 
+/* clang-format off */
+#define FRAMES .item = frame_item, .item_size = sizeof(struct weir_captured), .counts = WEIR_WRITER_COUNTS
+#define RECORDS                                                                                              \
+    .records = true, .item = flow_item, .item_size = sizeof(struct weir_record), .counts = WEIR_WRITER_RECORD_COUNTS
 static const struct format formats[] = {
-    [WEIR_WRITER_PCAP] = {.around = PCAP_AROUND,
-        .begin = pcap_begin,
-        .item = frame_item,
-        .record = pcap_record,
-        .item_size = sizeof(struct weir_captured),
-        .counts = WEIR_WRITER_COUNTS},
-    [WEIR_WRITER_PCAPNG] = {.around = WEIR_PCAPNG_AROUND,
-        .pads = true,
-        .begin = pcapng_begin,
-        .item = frame_item,
-        .record = weir_pcapng_packet,
-        .item_size = sizeof(struct weir_captured),
-        .counts = WEIR_WRITER_COUNTS},
-    [WEIR_WRITER_JSONL] = {.records = true,
-        .begin = no_begin,
-        .item = flow_item,
-        .item_size = sizeof(struct weir_record),
-        .counts = WEIR_WRITER_RECORD_COUNTS},
-    [WEIR_WRITER_CSV] = {.records = true,
-        .begin = csv_begin,
-        .item = flow_item,
-        .item_size = sizeof(struct weir_record),
-        .counts = WEIR_WRITER_RECORD_COUNTS},
+    [WEIR_WRITER_PCAP] = {FRAMES, .begin = pcap_begin, .record = pcap_record, .around = PCAP_AROUND},
+    [WEIR_WRITER_PCAPNG] = {FRAMES, .begin = pcapng_begin, .record = weir_pcapng_packet,
+        .around = WEIR_PCAPNG_AROUND, .pads = true},
+    [WEIR_WRITER_JSONL] = {RECORDS, .begin = no_begin},
+    [WEIR_WRITER_CSV] = {RECORDS, .begin = csv_begin},
 };
+/* clang-format on */
 
 /* ---- the file ---- */
 

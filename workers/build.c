@@ -429,22 +429,24 @@ void weir_runtime_end_stages(struct weir_runtime *rt)
     uint64_t deadline = from + rt->config->drain_timeout_ns / 1000 * rt->tsc_hz / 1000000;
     for (uint32_t i = 0; !rt->stages_ended && rt->workers != NULL && i < rt->n_workers; i++) {
         struct weir_worker *w = rt->workers[i];
-        if (w != NULL)
-            w->env.drain_tsc = deadline;
-        for (uint32_t k = 0; w != NULL && k < w->n_stages; k++)
+        if (w == NULL) /* the building of it came no further */
+            break;
+        w->env.drain_tsc = deadline;
+        for (uint32_t k = 0; k < w->n_stages; k++)
             if (w->stages[k].def->fini != NULL)
                 w->stages[k].def->fini(&w->stages[k]);
-        if (w != NULL)
-            weir_trash_flush(&w->trash);
+        weir_trash_flush(&w->trash);
     }
     rt->stages_ended = true;
 }
 
 void weir_runtime_close_ports(struct weir_runtime *rt)
 {
-    for (; rt->n_started > 0; rt->n_started--)
-        if (!rt->ports[rt->n_started - 1].closed && rt->ports[rt->n_started - 1].def->stop != NULL)
-            rt->ports[rt->n_started - 1].def->stop(&rt->ports[rt->n_started - 1]);
+    for (; rt->n_started > 0; rt->n_started--) {
+        struct weir_port *port = &rt->ports[rt->n_started - 1];
+        if (!port->closed && port->def->stop != NULL)
+            port->def->stop(port);
+    }
     for (; rt->n_opened > 0; rt->n_opened--) {
         struct weir_port *port = &rt->ports[rt->n_opened - 1];
         port->def->stats(port, &rt->port_stats[port->index]);

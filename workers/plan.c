@@ -378,7 +378,8 @@ void weir_plan_memory(struct weir_plan *plan, const struct weir_runtime *rt)
     need(plan, plan->mbuf_node, MEMORY_SPARE);
     for (uint32_t p = 0; p < rt->n_ports; p++) {
         const struct weir_port *port = &rt->ports[p];
-        mbufs += port->def->mbufs(rt->port_params[p], port->queues);
+        if (port->def->mbufs != NULL)
+            mbufs += port->def->mbufs(rt->port_params[p], port->queues);
         need(plan, plan->mbuf_node, port->stamped_flows * sizeof(uint64_t));
     }
     for (uint32_t p = 0; p < rt->n_pools; p++) {

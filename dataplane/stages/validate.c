@@ -20,38 +20,25 @@ struct validate_params {
     uint64_t policy[WEIR_PARSE_REASONS_END];
 };
 
+/* clang-format off */
+#define WORD(name, member, usual, list, text)                                                                          \
+    {.key = name, .type = WEIR_PARAM_WORD, .offset = offsetof(struct validate_params, member), .unset = usual,         \
+        .words = list, .help = text}
+#define POLICY(NAME, text, usual, meaning) WORD(text, policy[WEIR_PARSE_##NAME], usual, policy_words, meaning),
+/* clang-format on */
+
 static const struct weir_param validate_param_table[] = {
-    {.key = "non-ip",
-        .type = WEIR_PARAM_WORD,
-        .offset = offsetof(struct validate_params, non_ip),
-        .unset = "pass",
-        .words = non_ip_words,
-        .help = "Frames that carry neither IPv4 nor IPv6 (ARP, LLDP, …): pass or drop them."},
-    {.key = "key",
-        .type = WEIR_PARAM_WORD,
-        .offset = offsetof(struct validate_params, key),
-        .unset = "outer",
-        .words = key_words,
-        .help = "The flow of a packet in a tunnel (GRE, VXLAN, GENEVE, GTP-U, IP in IP). outer: that of the "
-                "tunnel. inner: that inside of it, one tunnel deep, where it is valid IP."},
-    {.key = "checksums",
-        .type = WEIR_PARAM_WORD,
-        .offset = offsetof(struct validate_params, checksums),
-        .unset = "card",
-        .words = checksums_words,
-        .help =
-            "Who finds bad checksums. card: the network card, if it does. verify: they are verified here, "
-            "too, which reads all of every packet."},
-#define POLICY(NAME, text, policy_unset, words_help)                                                         \
-    {.key = text,                                                                                            \
-        .type = WEIR_PARAM_WORD,                                                                             \
-        .offset = offsetof(struct validate_params, policy[WEIR_PARSE_##NAME]),                               \
-        .unset = policy_unset,                                                                               \
-        .words = policy_words,                                                                               \
-        .help = words_help},
+    WORD("non-ip", non_ip, "pass", non_ip_words,
+        "Frames that carry neither IPv4 nor IPv6 (ARP, LLDP, …): pass or drop them."),
+    WORD("key", key, "outer", key_words,
+        "The flow of a packet in a tunnel (GRE, VXLAN, GENEVE, GTP-U, IP in IP). outer: that of the tunnel. "
+        "inner: that inside of it, one tunnel deep, where it is valid IP."),
+    WORD("checksums", checksums, "card", checksums_words,
+        "Who finds bad checksums. card: the network card, if it does. verify: they are verified here, too, "
+        "which reads all of every packet."),
     WEIR_PARSE_REASONS(POLICY)
-#undef POLICY
-        {0},
+    /* the end */
+    {0},
 };
 
 /* Drop reason = parse reason - 1, and after the last one: */
