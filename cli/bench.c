@@ -56,11 +56,11 @@ const struct weir_option weir_bench_options[] = {
 };
 static const char usage[] =
     "usage: weir bench [OPTION]… FILE       (a configuration with one port of kind generator)\n";
-static const char notes[] = "The highest rate is the median of three searches, each confirmed; a rate fails "
-                            "by two trials of three. Lost is what was "
-                            "offered\nand not delivered: missed by the port, or dropped anywhere.\n"
-                            "exit: 0 fine, 64 usage, 70 no rate passes, 71 system, 78 configuration, or that "
-                            "of a trial that failed\n";
+static const char notes[] =
+    "The highest rate is the median of three searches, each confirmed; a rate fails by two trials of three. "
+    "Lost is what was offered\nand not delivered: missed by the port, or dropped anywhere.\n"
+    "exit: 0 fine, 64 usage, 70 no rate passes, 71 system, 78 configuration, or that "
+    "of a trial that failed\n";
 
 struct trial {
     double rate;  /* 0 = as fast as the pipeline takes it */
@@ -359,8 +359,7 @@ static bool find_generator(struct bench *b)
     if (n != 1)
         fprintf(stderr,
             "%s: has %d ports of kind generator, whose rate could be searched for; allowed: one, as with "
-            "--set "
-            "'ports.NAME={generator: {size: 64}}'\n",
+            "--set 'ports.NAME={generator: {size: 64}}'\n",
             b->file, n);
     return n == 1 && has_one_rate(b);
 }

@@ -65,8 +65,7 @@ static void check_inbox(const struct weir_draft *d, uint32_t i)
         if (!pool->fed_by_ports && written(&values[k]))
             weir_complain(d->complaints, values[k].place,
                 "probes are made where packets arrive, and pool `%s` is fed by pools; write `%s` in the one "
-                "that is "
-                "fed by ports",
+                "that is fed by ports",
                 pool->name, weir_pool_rows[k].key);
     const struct weir_value *sleep = &values[WEIR_POOL_IDLE_SLEEP];
     if (!pool->fed_by_ports && written(sleep))

@@ -40,15 +40,13 @@ const struct weir_key_row weir_top_rows[] = {
         .unset = "auto",
         .words = memory_words,
         .help = "Packet memory. auto: hugepages if there are enough, else normal pages. shared: hugepages "
-                "that other "
-                "programs of DPDK (dpdk-proc-info, dpdk-dumpcap) attach to, under `name`."},
+                "that other programs of DPDK (dpdk-proc-info, dpdk-dumpcap) attach to, under `name`."},
     [WEIR_TOP_CPUS] = {.key = "cpus",
         .type = WEIR_TYPE_CPUS,
         .unset = "auto",
         .help = "CPUs that workers may use. auto: a CPU of each core that the process may use. A list that "
                 "names SMT siblings allows them. Where each core of it has a worker, whatever is no worker "
-                "runs on other cores, if "
-                "the process may."},
+                "runs on other cores, if the process may."},
     [WEIR_TOP_PORTS] = {.key = "ports",
         .type = WEIR_TYPE_MAP,
         .help = "Where packets enter and leave, by name."},
@@ -69,8 +67,7 @@ const struct weir_key_row weir_top_rows[] = {
         .type = WEIR_TYPE_STRING,
         .optional = true,
         .help = "Path of the socket on which `weir ctl` speaks to this weir, or off. Not written: "
-                "/run/weir/NAME.sock, "
-                "where NAME is that of the pipeline, or weir."},
+                "/run/weir/NAME.sock, where NAME is that of the pipeline, or weir."},
     [WEIR_TOP_LOG] = {.key = "log",
         .type = WEIR_TYPE_WORD,
         .unset = "notice",
@@ -150,18 +147,15 @@ const struct weir_key_row weir_pool_rows[] = {
         .min = 1,
         .max = 64,
         .help = "Polling loops, each on a CPU of its own while there are enough. `A-B`, with `shard-by: "
-                "flow` only: an "
-                "elastic pool, which starts with A and has CPUs, rings and memory for B; `weir ctl resize` "
-                "changes the "
-                "number while packets flow."},
+                "flow` only: an elastic pool, which starts with A and has CPUs, rings and memory for B; "
+                "`weir ctl resize` changes the number while packets flow."},
     [WEIR_POOL_PARK_AFTER] = {.key = "park-after",
         .type = WEIR_TYPE_DURATION,
         .unset = "10ms",
         .min = 1000,
         .max = UINT64_C(3600) * 1000000000,
         .help = "A worker without packets for so long sleeps until some come, which takes tens of "
-                "microseconds then. "
-                "Workers that poll ports do so only with `idle-sleep`."},
+                "microseconds then. Workers that poll ports do so only with `idle-sleep`."},
     [WEIR_POOL_IDLE_SLEEP] = {.key = "idle-sleep",
         .type = WEIR_TYPE_DURATION,
         .unset = "0s",
@@ -174,10 +168,9 @@ const struct weir_key_row weir_pool_rows[] = {
         .type = WEIR_TYPE_COUNT,
         .unset = "1k",
         .max = UINT32_MAX,
-        .help =
-            "Each so-many-th packet that a worker receives is timed from its arrival to its end, where the "
-            "certificate shows the latency; one of a generator, from when its schedule called for it. "
-            "0 = none. Forbidden if pools feed the pool."},
+        .help = "Each so-many-th packet that a worker receives is timed from its arrival to its end, where "
+                "the certificate shows the latency; one of a generator, from when its schedule called for "
+                "it. 0 = none. Forbidden if pools feed the pool."},
     [WEIR_POOL_PROBE_AT] = {.key = "probe-at",
         .type = WEIR_TYPE_WORD,
         .unset = "end",
@@ -240,8 +233,7 @@ const struct weir_key_row weir_export_rows[] = {
         .type = WEIR_TYPE_BYTES,
         .unset = "0",
         .help = "A file of this length becomes FILE.1, the next FILE.2, … which weir never removes; the next "
-                "begins "
-                "as FILE.next. 0 = one file."},
+                "begins as FILE.next. 0 = one file."},
     {.key = NULL},
 };
 

@@ -204,8 +204,7 @@ enum weir_failure weir_eal_start(
     if (result < 0) {
         weir_log(WEIR_LOG_ERROR, "DPDK does not start: %s; %s`log: debug` shows more", rte_strerror(error),
             shared ? "`memory: shared` needs a mount of hugetlbfs (mount -t hugetlbfs none /dev/hugepages), "
-                     "and a "
-                     "`name` that no other weir has; "
+                     "and a `name` that no other weir has; "
                    : "");
         return !shared && (error == EPERM || error == EACCES) ? WEIR_FAILED_PERMISSION : WEIR_FAILED_OS;
     }

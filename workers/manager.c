@@ -156,8 +156,7 @@ static void say_who_is_slow(struct weir_runtime *rt, uint64_t now_tsc)
     g->said = true;
     weir_log(WEIR_LOG_WARNING,
         "shards of pool %s have been on their way for %d s: worker %u of %s has not done its part; it, or "
-        "who takes its "
-        "packets, is slow",
+        "who takes its packets, is slow",
         rt->pools[g->pool].config->name, LONG_AFTER_S, w->index, rt->pools[w->pool].config->name);
 }
 

@@ -152,8 +152,7 @@ static void warn_of_offloads(struct weir_runtime *rt, const struct weir_port *po
     warn(rt, port, &watch->oversize, oversize,
         "frames above its MTU came in, which no cable would carry: their sender leaves the cutting to a card "
         "that is not there, or the interface joins them; `ethtool -K INTERFACE tso off gso off gro off lro "
-        "off` "
-        "on both ends",
+        "off` on both ends",
         now_tsc);
     warn(rt, port, &watch->unsummed, unsummed,
         "batches came in with a frame that has no checksum yet: its sender leaves that to a card that is not "
