@@ -3,12 +3,6 @@
 
 #include <stdbool.h>
 
-const char *const weir_parse_reason_names[WEIR_PARSE_REASONS_END] = {"ok",
-#define NAME(reason, text, ...) text,
-    WEIR_PARSE_REASONS(NAME)
-#undef NAME
-};
-
 const struct weir_parse_claim weir_parse_claims[256] = {
     [0 ... WEIR_PROTOCOL_TCP - 1] = {.least = UINT16_MAX},
     [WEIR_PROTOCOL_TCP] = {.least = 20, .mask = 0x3c, .offset = 34 + 12, .shift = 10},
@@ -242,27 +236,20 @@ enum {
     SHIM6 = 140
 };
 
-static bool is_extension(uint32_t protocol)
-{
-    switch (protocol) {
-    case HOP_BY_HOP:
-    case ROUTING:
-    case FRAGMENT:
-    case WEIR_PROTOCOL_AH:
-    case DESTINATION:
-    case MOBILITY:
-    case HIP:
-    case SHIM6:
-        return true;
-    }
-    return false;
-}
+static const bool is_extension[256] = {[HOP_BY_HOP] = true,
+    [ROUTING] = true,
+    [FRAGMENT] = true,
+    [WEIR_PROTOCOL_AH] = true,
+    [DESTINATION] = true,
+    [MOBILITY] = true,
+    [HIP] = true,
+    [SHIM6] = true};
 
 /* Walk to the first header that is no extension, or to a fragment's payload. */
 static enum weir_parse_reason skip_extensions(struct walk *w)
 {
     uint32_t first = w->offset;
-    for (unsigned n = 0; is_extension(w->protocol) && !(w->flags & WEIR_DESC_FRAGMENT); n++) {
+    for (unsigned n = 0; is_extension[w->protocol] && !(w->flags & WEIR_DESC_FRAGMENT); n++) {
         if (n == WEIR_PARSE_EXTENSIONS)
             return WEIR_PARSE_EXT_CHAIN_TOO_LONG;
         if (w->protocol == HOP_BY_HOP && n != 0)

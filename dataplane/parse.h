@@ -88,9 +88,6 @@ enum weir_parse_reason {
         WEIR_PARSE_REASONS_END
 };
 
-/* Names by reason; [WEIR_PARSE_OK] is "ok". */
-extern const char *const weir_parse_reason_names[WEIR_PARSE_REASONS_END];
-
 enum weir_ip_protocol {
     WEIR_PROTOCOL_ICMP = 1,
     WEIR_PROTOCOL_IGMP = 2,
@@ -134,10 +131,14 @@ struct weir_parse_layer4 {
     bool ip_checksum_bad; /* of the IPv4 header */
 };
 
-/* The general parser: every frame, same answer as weir_parse() below, and more of it.
+/* The general parser: every frame, same answer as weir_parse_quick() below, and more of it.
  *
- * inner   key and hash are those of the flow inside of a tunnel, one level deep, where it is IP and valid.
- * layer4  written if not NULL. */
+ * captured  bytes at `frame`; none beyond is read. May be less than `length`: cut capture, first segment.
+ * length    layer-2 bytes on the wire. Lengths in headers are judged by it.
+ * inner     key and hash are those of the flow inside of a tunnel, one level deep, where it is IP and valid.
+ * layer4    written if not NULL.
+ * desc      hash and key are written, and key.flags but for WEIR_DESC_PLAIN. Invalid: kind NONE, hash 0.
+ * Returns   WEIR_PARSE_OK or why the frame is invalid. */
 enum weir_parse_reason weir_parse_slow(const uint8_t *frame, uint32_t captured, uint32_t length,
     const uint64_t hash_key[4], bool inner, struct weir_parse_layer4 *layer4, struct weir_desc *);
 
@@ -244,20 +245,6 @@ static inline bool weir_parse_quick(
         (uint32_t)reversed * WEIR_DESC_REVERSED |
             (protocol == WEIR_PROTOCOL_TCP) * WEIR_DESC_TCP(frame[34 + 13]));
     return true;
-}
-
-/* Parse one frame.
- *
- * captured  bytes at `frame`; none beyond is read. May be less than `length`: cut capture, first segment.
- * length    layer-2 bytes on the wire. Lengths in headers are judged by it.
- * desc      hash and key are written, and key.flags but for WEIR_DESC_PLAIN. Invalid: kind NONE, hash 0.
- * Returns   WEIR_PARSE_OK or why the frame is invalid. */
-static inline enum weir_parse_reason weir_parse(
-    const uint8_t *frame, uint32_t captured, uint32_t length, const uint64_t hash_key[4], struct weir_desc *d)
-{
-    if (__builtin_expect(weir_parse_quick(frame, captured, length, hash_key, d), 1))
-        return WEIR_PARSE_OK;
-    return weir_parse_slow(frame, captured, length, hash_key, false, NULL, d);
 }
 
 #ifdef __cplusplus

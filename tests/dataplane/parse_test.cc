@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "dataplane/parse.h"
 #include "tests/dataplane/frames.h"
+#include "tests/dataplane/parser.h"
 
 #include <gtest/gtest.h>
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/parse.h"
+#include "tests/dataplane/parser.h"
 #include "tests/dataplane/frames.h"
 
 namespace {

@@ -2,11 +2,11 @@
 /* The stages without EAL: mbufs are built by hand, and the trash is looked at instead of flushed. */
 #include "dataplane/stages/list.h"
 #include "dataplane/flow_table.h"
-#include "dataplane/parse.h"
 #include "dataplane/port.h"
 #include "dataplane/stages/sink.h"
 #include "dataplane/stamp.h"
 #include "tests/dataplane/frames.h"
+#include "tests/dataplane/parser.h"
 
 #include <gtest/gtest.h>
 #include <pcap/pcap.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/traffic.h"
-#include "dataplane/parse.h"
 #include "dataplane/stages/list.h"
+#include "tests/dataplane/parser.h"
 
 #include <gtest/gtest.h>
 

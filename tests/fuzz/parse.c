@@ -9,8 +9,8 @@
 
 #include <rte_mbuf.h>
 
-#include "dataplane/parse.h"
 #include "dataplane/stages/list.h"
+#include "tests/dataplane/parser.h"
 
 #define SEGMENTS_MAX 64
 
