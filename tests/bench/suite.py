@@ -11,6 +11,7 @@ import datetime
 import json
 import os
 import shlex
+import signal
 import statistics
 import subprocess
 import sys
@@ -179,6 +180,14 @@ def summary(trips):
             "near": kinds.count("near"), "far": kinds.count("far")}
 
 
+def end_children():
+    """Of a suite that failed, or was told to stop in the middle."""
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/children", encoding="ascii") as children:
+            for child in children.read().split():
+                os.kill(int(child), signal.SIGTERM)
+
+
 def main(name, doc, measure, report, rounds=None, add=None):
     parser = argparse.ArgumentParser(prog=f"scripts/bench {name}", description=doc.split("\n\n")[0], conflict_handler="resolve")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
@@ -202,6 +211,11 @@ def main(name, doc, measure, report, rounds=None, add=None):
         skipped = isinstance(failure, Skipped)
         print(f"scripts/bench {name}: {failure}" + ("" if skipped else f"; see {os.path.relpath(run.log_path)}"), file=sys.stderr)
         return SKIPPED if skipped else 1
+    except KeyboardInterrupt:
+        run.tell("")
+        return 130
+    finally:
+        end_children()
     run.tell("")
     result = {"bench": name, "command": shlex.join(["scripts/bench", name, *(w for w in sys.argv[1:] if w not in ("--json", "--quick"))]),
               "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "quick": run.quick,
