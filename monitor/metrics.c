@@ -4,16 +4,11 @@
 #include "monitor/registry.h"
 
 /* A page is a thousand short words: with printf, or a lock for each, most of the time of a scrape went there. */
-static void put(FILE *to, const char *word)
-{
-    fputs_unlocked(word, to);
-}
-
 static void put_label(FILE *to, char before, const struct weir_label *label)
 {
     putc_unlocked(before, to);
-    put(to, label->name);
-    put(to, "=\"");
+    fputs_unlocked(label->name, to);
+    fputs_unlocked("=\"", to);
     for (const char *text = label->value; *text; text++) {
         if (*text == '\n' || *text == '"' || *text == '\\')
             putc_unlocked('\\', to);
@@ -27,14 +22,14 @@ static void write_text(void *to, const struct weir_sample *s)
     char number[WEIR_NUMBER_MAX];
     if (s->first)
         fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", s->name, s->help, s->name, s->type);
-    put(to, s->name);
-    put(to, s->suffix);
+    fputs_unlocked(s->name, to);
+    fputs_unlocked(s->suffix, to);
     for (uint32_t i = 0; i < s->n_labels; i++)
         put_label(to, i ? ',' : '{', &s->labels[i]);
-    put(to, s->n_labels ? "} " : " ");
+    fputs_unlocked(s->n_labels ? "} " : " ", to);
     if (s->is_real)
         snprintf(number, sizeof number, "%.9f", s->real);
-    put(to, s->is_real ? number : weir_number_text(number, s->value));
+    fputs_unlocked(s->is_real ? number : weir_number_text(number, s->value), to);
     putc_unlocked('\n', to);
 }
 

@@ -300,6 +300,7 @@ static bool allocate(const struct weir_runtime *rt, struct weir_snapshot *s)
     s->ports = calloc(rt->n_ports, sizeof *s->ports);
     s->workers = calloc(rt->n_workers, sizeof *s->workers);
     s->stages = calloc(stages, sizeof *s->stages);
+    s->n_stages = s->stages != NULL ? stages : 0;
     s->rings = calloc(rt->n_rings + 1, sizeof *s->rings);
     return s->ports != NULL && s->workers != NULL && s->stages != NULL && s->rings != NULL;
 }
@@ -307,8 +308,6 @@ static bool allocate(const struct weir_runtime *rt, struct weir_snapshot *s)
 /* Kept in the order of the pools, read from the last to the first. */
 static bool take_stages(const struct weir_runtime *rt, struct weir_snapshot *s)
 {
-    for (uint32_t p = 0; p < rt->n_pools; p++)
-        s->n_stages += rt->pools[p].n_stages * rt->pools[p].n_workers;
     struct weir_snapshot_stage *to = s->stages + s->n_stages;
     for (uint32_t p = rt->n_pools; p-- > 0;) {
         const struct weir_pool *pool = &rt->pools[p];
