@@ -267,13 +267,6 @@ def fetch(url, limit_s=60):
         return reply.read().decode()
 
 
-def free_port():
-    """Of TCP on 127.0.0.1; free a moment ago."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def rss_bytes(pid):
     with open(f"/proc/{pid}/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

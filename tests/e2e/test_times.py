@@ -71,7 +71,7 @@ class Times(unittest.TestCase):
         stages = {stage["stage"]: stage for stage in rows["work"]["stages"]}
         self.assertEqual(list(stages), ["burn", "meter", "sink"])
         self.assertGreater(stages["burn"]["cycles_per_packet"], 3000)
-        self.assertLess(stages["sink"]["cycles_per_packet"], 3000)
+        self.assertLess(stages["sink"]["cycles_per_packet"], stages["burn"]["cycles_per_packet"])
         for stage in stages.values():
             times = stage["batch_ns"]
             self.assertTrue(0 < times["samples"] and times["p50"] <= times["p99"] <= times["max"], stages)

@@ -23,7 +23,7 @@ uint64_t now_ns()
         std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count());
 }
 
-constexpr int64_t LONG_NS = 5'000'000'000; /* so long only a lost wake-up sleeps */
+constexpr int64_t LONG_NS = 20'000'000'000; /* so long only a lost wake-up sleeps */
 
 struct Pair {
     explicit Pair(uint32_t capacity)
