@@ -153,9 +153,11 @@ static void new_ports(struct weir_runtime *rt)
         port->tx_queues = 1;
         port->seed = config->seed;
         rt->port_list[i] = port;
-        rt->port_params[i] = from->kind->string ? strdup(from->text)
-                                                : plain_params(config, port->def->params,
-                                                      port->def->params_size, from->values);
+        if (from->kind->string)
+            rt->port_params[i] = strcpy(weir_take(strlen(from->text) + 1, 1), from->text);
+        else
+            rt->port_params[i] =
+                plain_params(config, port->def->params, port->def->params_size, from->values);
         if (port->def->device != NULL)
             port->def->device(rt->port_params[i], port->device, sizeof port->device);
         const struct weir_value *mtu = &from->keys[WEIR_PORT_MTU];
