@@ -5,7 +5,8 @@
 One weir, saturated: generator, validate, meter, sink on one CPU; whoever looks has the other, and so have the threads of weir that
 answer. It runs on, while windows without watchers (A) and with them (B) take turns, paired as scripts/bench pairs does; of each
 pair's figures four are taken in succession, and the mean of the middle two counts. A window's figure is what the worker itself
-counted: cycles of all kinds by packets, read at both ends.
+counted: cycles of all kinds by packets, read at both ends. Beside it, the CPU time of the worker by packets: that has the cache
+lines and interrupts that watching costs, and not what others on a busy machine took of its CPU.
 
 A stranger that takes as much CPU time as weir for as many answers of the same size shows what the machine makes of a busy neighbour.
 And where each core has a worker, who answers has its CPU: that is a row, too.
@@ -22,7 +23,7 @@ import threading
 import time
 
 import pairs
-from suite import Failed, config, main
+from suite import Failed, config, figure, figures, main
 
 CLAIM = 1.0
 HZ = 100
@@ -72,14 +73,14 @@ class Watched:
         connection.close()
         return answer.status, text
 
-    def own_ns(self):
-        """CPU time of the threads that are no workers, and of those that have ended."""
-        total = time.clock_gettime_ns(~self.process.pid << 3 | 2)  # as clock_getcpuclockid(3) makes it
+    def cpu_ns(self):
+        """CPU time of the worker, and of the other threads, those that have ended included."""
+        total, worker = time.clock_gettime_ns(~self.process.pid << 3 | 2), 0  # as clock_getcpuclockid(3) makes it
         for thread in os.listdir(f"/proc/{self.process.pid}/task"):
             about = f"/proc/{self.process.pid}/task/{thread}/"
             with contextlib.suppress(OSError), open(about + "comm", encoding="ascii") as name, open(about + "schedstat", encoding="ascii") as times:
-                total -= int(times.read().split()[0]) if name.read().startswith("rte-worker") else 0
-        return total
+                worker += int(times.read().split()[0]) if name.read().startswith("rte-worker") else 0
+        return worker, total - worker
 
     def counted(self):
         """Cycles and packets of the worker."""
@@ -139,9 +140,9 @@ while True:
 """
 
     def __init__(self, watched):
-        scrapes, before = 50, watched.own_ns()
+        scrapes, before = 50, watched.cpu_ns()[1]
         size = max(len(watched.get()[1]) for _ in range(scrapes))
-        self.cpu_us = (watched.own_ns() - before) / scrapes / 1e3
+        self.cpu_us = (watched.cpu_ns()[1] - before) / scrapes / 1e3
         # pylint: disable-next=consider-using-with
         self.process = subprocess.Popen([sys.executable, "-c", self.SERVER, str(size), str(self.cpu_us * 1e-6)], stdout=subprocess.PIPE)
         self.port = int(self.process.stdout.readline())
@@ -178,18 +179,19 @@ def watchers(watched):
 
 
 def window(watched, seconds, starts):
-    """Cycles a packet; scrapes; the part of a CPU that weir's other threads took."""
+    """A packet's cycles, and its nanoseconds of the worker's CPU time; scrapes; the part of a CPU that weir's other threads took."""
     with contextlib.ExitStack() as stack:
         scrapers = [s for s in [stack.enter_context(start()) for start in starts] if isinstance(s, Scraper)]
         time.sleep(SETTLE_S if starts else LEAVE_S)
         (cycles, packets), limit = watched.counted(), time.monotonic() + 10
-        begin, scrapes, own_ns = time.monotonic(), sum(s.scrapes for s in scrapers), watched.own_ns()
+        begin, scrapes, (worker_ns, own_ns) = time.monotonic(), sum(s.scrapes for s in scrapers), watched.cpu_ns()
         time.sleep(seconds)
-        scrapes, own_ns, passed = sum(s.scrapes for s in scrapers) - scrapes, watched.own_ns() - own_ns, time.monotonic() - begin
         while (now := watched.counted())[1] == packets:  # on a busy machine it may not have had the CPU at all
             if time.monotonic() > limit:
                 raise Failed("the watched worker takes no packets")
-    return (now[0] - cycles) / (now[1] - packets), scrapes / passed, own_ns * 1e-9 / passed
+        scrapes, passed, (worker_end, own_end) = sum(s.scrapes for s in scrapers) - scrapes, time.monotonic() - begin, watched.cpu_ns()
+    n = now[1] - packets
+    return (now[0] - cycles) / n, (worker_end - worker_ns) / n, scrapes / passed, (own_end - own_ns) * 1e-9 / passed
 
 
 def middle(ratios):
@@ -199,18 +201,22 @@ def middle(ratios):
 
 
 def row(run, watched, name, starts, seconds, count):
-    seen = []
+    seen, worker_ns = [], {"a": [], "b": []}
 
     def take(which):
-        cost, scrapes, own = window(watched, seconds, starts if which == "b" else [])
+        cost, ns, *rest = window(watched, seconds, starts if which == "b" else [])
+        worker_ns[which].append(ns)
         if which == "b":
-            seen.append((scrapes, own))
+            seen.append(rest)
         return cost, "here"  # one worker: it has no near and far
 
     many = count * IN_SUCCESSION
     ratios = middle(pairs.compare(take, many, lambda n: run.tell(f"{name}: {n + 1} of {many}")))
+    a = worker_ns["a"]  # twice in each pair
+    worker = middle({"b_to_a": [2 * b / (a[2 * i] + a[2 * i + 1]) for i, b in enumerate(worker_ns["b"])]})
     return {"what": name, "scrapes_per_s": round(statistics.mean(s for s, _ in seen), 1),
-            "own_cpu_percent": round(100 * statistics.mean(o for _, o in seen), 2), **pairs.judge(ratios, CLAIM)}
+            "own_cpu_percent": round(100 * statistics.mean(o for _, o in seen), 2), **figures("worker_cpu_b_to_a", worker["b_to_a"], 4),
+            **pairs.judge(ratios, CLAIM)}
 
 
 def measure(run):
@@ -241,9 +247,10 @@ def measure(run):
 def report(result):
     rows = result["rows"]
     return {"tables": [(f"TSC cycles a packet of the watched worker, {result['in_succession']} windows of {result['seconds']:g} s a pair; A: nobody "
-                        "watches, B: this; own: CPU time that weir's threads took beside the worker",
-                        ["B", *pairs.HEADER, "scrapes/s", "own"],
-                        [[r["what"], *pairs.cells(r), f"{r['scrapes_per_s']:.0f}", f"{r['own_cpu_percent']:.2f} %"] for r in rows])],
+                        "watches, B: this; its CPU time: B to A, without what others took of its CPU; own: what weir's other threads took",
+                        ["B", *pairs.HEADER, "its CPU time", "scrapes/s", "own"],
+                        [[r["what"], *pairs.cells(r), figure(r, "worker_cpu_b_to_a", 3),
+                          f"{r['scrapes_per_s']:.0f}", f"{r['own_cpu_percent']:.2f} %"] for r in rows])],
             "lines": [*(pairs.sentence(r, r["what"]) for r in rows),
                       f"A scrape with a connection of its own takes weir {result['scrape_cpu_us']:.0f} us of CPU time."],
             "picture": pairs.picture(result)}
