@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The real source of rings/ under the interleaving explorer: exhausted within its bounds, walked at random beyond, and
 every weakened order noticed."""
+import concurrent.futures
 import json
 import os
 import subprocess
@@ -19,8 +20,15 @@ def explore(*options):
 
 
 class Model(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        """Both at once: each has a CPU to itself."""
+        seed = ["--seed", os.environ["WEIR_SEED"]] if "WEIR_SEED" in os.environ else []
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            cls.exhausted, cls.walked = pool.map(lambda options: explore(*options), (["--long"] if LONG else [], ["--random", WALK_S, *seed]))
+
     def test_every_interleaving_within_the_bounds(self):
-        code, bounds, said = explore(*["--long"] if LONG else [])
+        code, bounds, said = self.exhausted
         for b in bounds:
             print(f"\nnote: {b['scenario']}, {b['threads']} threads, capacity {b['capacity']}, {b['items']} items: "
                   f"{b['states']} states, {b['transitions']} transitions, {b['verdict']}", end="")
@@ -30,8 +38,7 @@ class Model(unittest.TestCase):
         self.assertEqual({b["verdict"] for b in bounds}, {"exhausted"})
 
     def test_random_walks_beyond_the_bounds(self):
-        seed = ["--seed", os.environ["WEIR_SEED"]] if "WEIR_SEED" in os.environ else []
-        code, bounds, said = explore("--random", WALK_S, *seed)
+        code, bounds, said = self.walked
         print(f"\nnote: walks of {sum(b['transitions'] for b in bounds)} transitions, {said.splitlines()[0]}")
         self.assertEqual(code, 0, said)
         self.assertGreater(len(bounds), 10)
