@@ -9,6 +9,7 @@ import argparse
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -47,13 +48,18 @@ def write(name, result, folder):
     return shown["lines"]
 
 
-def index(seen, troubles):
+def index(path, seen, troubles):
+    """A row a suite; what was not measured now keeps the one that it has."""
     out = ["| Suite | What | Result | Measured | Took |", "|---|---|---|---|---:|"]
+    rows = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            rows = {match.group(1): match.group() for match in re.finditer(r"^\| \[(\w+)\]\(\1\.md\) \|.*", file.read(), re.M)}
     for name, (result, lines) in seen.items():
         what = importlib.import_module(name).__doc__.split("\n\n")[0].replace("\n", " ")
-        out.append(f"| [{name}]({name}.md) | {what} | {'<br>'.join(lines[:6])} | {result['date']} | {result['beside']['seconds']:.0f} s |")
-    out += [f"| [{name}]({name}.md) | | not measured; {trouble} | | |" for name, trouble in troubles.items()]
-    return "\n".join(out) + "\n"
+        rows[name] = f"| [{name}]({name}.md) | {what} | {'<br>'.join(lines[:6])} | {result['date']} | {result['beside']['seconds']:.0f} s |"
+    rows |= {name: f"| [{name}]({name}.md) | | not measured; {trouble} | | |" for name, trouble in troubles.items()}
+    return "\n".join(out + [rows[name] for name in SUITES if name in rows]) + "\n"
 
 
 def run(name, quick):
@@ -86,8 +92,9 @@ def main():
         else:
             troubles[name] = trouble
         print(f"{time.monotonic() - begin:7.1f} s  {trouble or ''}", file=sys.stderr, flush=True)
-    if seen and not given.suites:
-        replace(os.path.join(folder, "README.md"), "Measured", index(seen, troubles))
+    if seen:
+        readme = os.path.join(folder, "README.md")
+        replace(readme, "Measured", index(readme, seen, troubles))
     if given.json:
         print(json.dumps({"results": {name: result for name, (result, _) in seen.items()}, "troubles": troubles}, indent=1))
     else:

@@ -107,7 +107,7 @@ def report(result):
 
 
 def verdict(path, weir, alone, most_mpps):
-    added = max(weir["p99_ns"] - alone["p99_ns"], weir["p50_ns"]) / max(weir["p50_ns"], 1)
+    added = max(weir["p99_to_p50"] - alone["p99_ns"] / max(weir["p50_ns"], 1), 1)
     return (f"{path.capitalize()}: idle, p99 is {weir['p99_to_p50']:.2f} times the median, {weir['p99_ns'] / 1e3:.1f} µs, of which the clock alone has "
             f"{alone['p99_ns'] / 1e3:.1f}; without those {added:.2f} times; at most {TARGET:g} {reached(added <= TARGET)}. The maximum is {most_mpps:.2f} Mpps.")
 

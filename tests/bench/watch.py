@@ -220,7 +220,7 @@ def row(run, watched, name, starts, seconds, count):
 
 
 def measure(run):
-    rows, seconds = [], 0.05 if run.quick else 0.15
+    rows, seconds = [], 0.05 if run.quick else 0.3
     count = 3 if run.quick else max(run.rounds, pairs.LEAST_PAIRS)
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
         watched = Watched(run, folder)

@@ -167,4 +167,4 @@ def report(result):
 
 
 if __name__ == "__main__":
-    sys.exit(main("wire", __doc__, measure, report, 4))
+    sys.exit(main("wire", __doc__, measure, report, 8))
