@@ -6,18 +6,14 @@
  * RATE times a second something is due, as for a generator of packets, and a thread on each CPU is done with it once it has seen
  * that; what they took together is as for a packet that goes from one to the next. Timer interrupts, other threads of
  * these CPUs and the hypervisor are all that can make them late. */
-#include <pthread.h>
-#include <sched.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-#include <x86intrin.h>
+
+#include "tests/bench/cpu.h"
 
 #define SAMPLES_MAX 10000000.0
 #define CPUS_MAX 64
-#define COUNT_NS 100000000 /* how long the TSC's cycles are counted */
-#define AHEAD_NS 10000000  /* for all threads to be there */
+#define AHEAD_NS 10000000 /* for all threads to be there */
 
 static struct looks {
     pthread_t thread;
@@ -28,29 +24,11 @@ static struct looks {
     uint64_t *late_tsc;
 } looks[CPUS_MAX];
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-static double ns_a_cycle(void)
-{
-    uint64_t ns = now_ns(), tsc = __rdtsc(), end = ns + COUNT_NS;
-    while (now_ns() < end)
-        ;
-    return (double)(now_ns() - ns) / (double)(__rdtsc() - tsc);
-}
-
 /* NULL, or its argument: it may not run there. */
 static void *look(void *argument)
 {
     struct looks *l = argument;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)l->cpu, &set);
-    if (pthread_setaffinity_np(pthread_self(), sizeof set, &set) != 0)
+    if (!pin(l->cpu))
         return l;
     for (size_t i = 0; i < l->n; i++)
         l->late_tsc[i] = 1; /* its pages are there */
@@ -85,7 +63,7 @@ int main(int argc, char **argv)
         return 64;
     }
     size_t n = (size_t)(rate * seconds);
-    double ns = ns_a_cycle();
+    double ns = 1e9 / measure_tsc_hz();
     uint64_t start = __rdtsc() + (uint64_t)(AHEAD_NS / ns);
     for (int c = 0; c < cpus; c++) {
         looks[c] = (struct looks){.cpu = (int)(strtoul(argv[3 + c], NULL, 10) % CPU_SETSIZE),

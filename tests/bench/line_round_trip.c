@@ -6,15 +6,12 @@
  * Two cores of a virtual machine may sit next to each other at one moment and on two dies at the next, and nothing
  * but this measurement tells. So every benchmark prints it before and after each of its rounds. */
 #include <errno.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <x86intrin.h>
 
 #include "rings/atomic.h"
+#include "tests/bench/cpu.h"
 
 #define SAMPLES 200
 #define TRIPS 500 /* in a sample: about 0.1 ms, shorter than most disturbances */
@@ -24,17 +21,9 @@ static struct {
     WEIR_CACHE_ALIGNED uint32_t turn; /* odd = B's; both write, never at once */
 } line;
 
-static int pin(int cpu)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)cpu, &set);
-    return pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-}
-
 static void *answer(void *cpu)
 {
-    if (pin(*(int *)cpu) != 0)
+    if (!pin(*(int *)cpu))
         return cpu;
     for (uint32_t turn = 1; turn < 2 * (SAMPLES + WARM_UP) * TRIPS; turn += 2) {
         while (weir_load_acquire(&line.turn) != turn) /* [B1] pairs with [B2] in main */
@@ -48,19 +37,6 @@ static int compare(const void *left, const void *right)
 {
     double a = *(const double *)left, b = *(const double *)right;
     return (a > b) - (a < b);
-}
-
-static uint64_t measure_tsc_hz(void)
-{
-    const struct timespec nap = {.tv_nsec = 100 * 1000 * 1000};
-    struct timespec start, end;
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    uint64_t start_tsc = __rdtsc();
-    nanosleep(&nap, NULL);
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    uint64_t passed_tsc = __rdtsc() - start_tsc;
-    double seconds = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) * 1e-9;
-    return (uint64_t)((double)passed_tsc / seconds);
 }
 
 static int read_cpu(const char *text)
@@ -78,7 +54,7 @@ int main(int argc, char **argv)
         return 64;
     }
     /* Tried here, where a refusal can still be reported: B's thread would leave A waiting for ever. */
-    int refused = pin(b) != 0 ? b : pin(a) != 0 ? a : -1;
+    int refused = !pin(b) ? b : !pin(a) ? a : -1;
     if (refused >= 0) {
         fprintf(stderr, "line_round_trip: CPU %d: not allowed to run there\n", refused);
         return 71;
@@ -104,7 +80,7 @@ int main(int argc, char **argv)
     }
     pthread_join(other, NULL);
     qsort(trip, SAMPLES, sizeof trip[0], compare);
-    printf("{\"median\": %.0f, \"p10\": %.0f, \"p90\": %.0f, \"tsc_hz\": %llu}\n", trip[SAMPLES / 2],
-        trip[SAMPLES / 10], trip[SAMPLES - SAMPLES / 10], (unsigned long long)measure_tsc_hz());
+    printf("{\"median\": %.0f, \"p10\": %.0f, \"p90\": %.0f, \"tsc_hz\": %.0f}\n", trip[SAMPLES / 2],
+        trip[SAMPLES / 10], trip[SAMPLES - SAMPLES / 10], measure_tsc_hz());
     return 0;
 }

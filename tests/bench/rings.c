@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,6 +25,7 @@
 #include <rte_ring_peek_zc.h>
 
 #include "rings/ring.h"
+#include "tests/bench/cpu.h"
 #include "tests/bench/ring_prototypes.h"
 
 #define BURST_MAX 64
@@ -344,14 +344,6 @@ static struct {
     uint32_t burst;
     uint64_t items, end_tsc;
 } shared;
-
-static bool pin(int cpu)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)cpu, &set);
-    return pthread_setaffinity_np(pthread_self(), sizeof set, &set) == 0;
-}
 
 /* Answers each turn at once; with a job it is the consumer first. */
 static void *other(void *cpu)
