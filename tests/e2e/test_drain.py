@@ -56,9 +56,9 @@ class Drain(unittest.TestCase):
     # and the highest counts.
     @lab.only_in("release")
     def test_sigterms_at_80_percent_of_the_maximum(self):
-        most, held, drained_s = 0, [], []
+        most, held = 0, []
         for signal_number in range(50 if lab.LONG else 25):
-            if signal_number % 10 == 0:
+            for _ in range(0 if signal_number % 10 else 3):  # one may be of a slow moment, and what is run at it holds nothing
                 best = lab.run(chain(cycles=2000), "--set", "stop-after=1s")
                 self.assertEqual(best.code, 0, best)
                 most = max(most, best["sent_pps"])
@@ -67,11 +67,10 @@ class Drain(unittest.TestCase):
                 end = w.stop()
             self.check_whole(end)
             self.assertEqual(end["why_stopped"], "signal", end)
-            drained_s.append(end["drain_ns"] / 1e9)
+            self.assertLess(end["drain_ns"], 10**9, end)
             held.append(end["held_at_signal"])
         print(f"maximum {most / 1e6:.2f} Mpps, run at {most * 0.95 / 1e6:.2f} Mpps; held at signal: {sorted(held)}")
-        self.assertGreater(sum(n > 0 for n in held), len(held) / 2, held)
-        self.assertLess(sorted(drained_s)[len(held) // 2], 1, drained_s)
+        self.assertGreaterEqual(sum(n > 0 for n in held), 0.9 * len(held), held)
 
     def test_sigterm_and_sigint_under_full_load(self):
         for number in (signal.SIGTERM, signal.SIGINT):

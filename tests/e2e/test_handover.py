@@ -15,7 +15,7 @@ import lab
 
 MOVING = """
 version: 1
-drain-timeout: 60s
+drain-timeout: 5s
 ports:
   gen:
     generator: {{flows: 64k, size: 64, rate: {rate}}}
@@ -282,7 +282,7 @@ class Ctl(unittest.TestCase):
                 self.assertEqual(file.read(), "precious")
 
     def test_a_second_drain_changes_nothing_and_an_order_under_way_is_answered(self):
-        with lab.weir(moving(cycles=200000)) as w:
+        with lab.weir(moving(cycles=200000).replace("drain-timeout: 5s", "drain-timeout: 60s")) as w:
             under_load(w, 10)
             answers = []
             thread = threading.Thread(target=lambda: answers.append(w.ask("POST /control/resize?pool=work&workers=4")))

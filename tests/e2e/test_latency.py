@@ -133,14 +133,12 @@ class Latency(unittest.TestCase):
 
     @lab.only_in("release")
     def test_a_lone_packet_never_waits_for_a_batch_to_fill(self):
-        """Half of them are gone long before the next comes. How far p99 is from the median is the machine's: `scripts/bench latency` judges that."""
+        """It is gone before the next comes. How far p99 is from the median, `scripts/bench latency` judges, beside the clock alone."""
         gap_ns = 1e9 / 2000
         for what, text in (("one pool", alone("rate: 2kpps, count: 800")),
                            ("transmit", alone("rate: 2kpps, count: 800", end=TRANSMIT)),
                            ("pipeline", pipeline("rate: 2kpps, count: 800", "probe-every: 1"))):
-            row = lab.again_unless(lambda row: row["p50_ns"] < gap_ns / 2, lambda text=text: self.run_it(text)["latency"][0], 20)
+            row = lab.again_unless(lambda row: row["p90_ns"] < gap_ns / 2, lambda text=text: self.run_it(text)["latency"][0], 20)
             print(f"\nnote: at a low rate, {what}: p99 is {row['p99_ns'] / row['p50_ns']:.1f} times the median of "
                   f"{row['p50_ns'] / 1e3:.1f} us", end="")
-            self.assertLess(row["p50_ns"], 8 * gap_ns, (what, row, "who waits for 32 waits for twice that"))
-            if row["p50_ns"] > gap_ns / 2:
-                self.skipTest(f"the workers hardly got a CPU: {row}")
+            self.assertLess(row["p90_ns"], gap_ns / 2, (what, row))

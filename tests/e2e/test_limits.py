@@ -98,9 +98,11 @@ class Limits(unittest.TestCase):
             print(f"note: offered {sent[1] * L2_BYTES * 8 / (WINDOW_S + 3) / 1e6:.1f} Mbit/s to a limit of {RATE_BPS / 1e6:.0f}; at the "
                   f"receiver {bulk_bps / 1e6:.2f}; the other class {got[1]} of {sent[0]}, alone {100 * alone:.1f} %")
             unnamed = abs(sent[1] - got[0] - end.stage("admit")["drops"]["rate"]) / sent[1]
-            return abs(bulk_bps / RATE_BPS - 1), got[1] / sent[0] / alone, unnamed
+            return abs(bulk_bps / RATE_BPS - 1), got[1] / sent[0] / alone, unnamed, alone
 
-        off, others, unnamed = lab.again_unless(lambda seen: seen[0] < 0.03 and seen[1] >= 0.99 and seen[2] < 0.01, take)
+        off, others, unnamed, alone = lab.again_unless(
+            lambda seen: seen[0] < 0.03 and seen[1] >= 0.99 and seen[2] < 0.01 and seen[3] > 0.9, take)
+        self.assertGreater(alone, 0.9, "the calm class alone")
         self.assertLess(off, 0.03)
         self.assertGreaterEqual(others, 0.99, "the calm class beside it, of what it has alone")
         self.assertLess(unnamed, 0.01, "what did not arrive was dropped here, by name")

@@ -151,7 +151,7 @@ class Slice(unittest.TestCase):
         granted = 100000 * end["running_seconds"] + 30000
         self.assertLess(end["sent"], granted * 1.01, end)
         if lab.VARIANT == "release":
-            self.assertGreater(end["sent"], min(granted, end["accepted"]) * 0.5, end)
+            self.assertGreater(end["sent"], min(granted, end["accepted"]) * 0.7, end)
 
 
 if __name__ == "__main__":
