@@ -20,7 +20,7 @@
 #include "monitor/profile.h"
 
 #define CONNECTIONS_MAX 512
-#define CROWDED 64 /* from so many on, who waits longest makes room for who comes; to leave takes a moment */
+#define CROWDED 384 /* from so many on, who waits longest makes room for who comes; to leave takes a moment */
 #define LASTING_MAX 16 /* answers without an end */
 #define IDLE_TIMEOUT_S 10
 #define HEADER_BYTES_MAX 8192
@@ -59,20 +59,29 @@ static uint32_t count(const struct weir_http *h, enum progress first, enum progr
 static bool awaits_client(const struct connection *c)
 {
     struct pollfd ready = {.fd = c->fd, .events = c->progress == WAITING ? POLLIN : POLLOUT};
-    return (c->progress == WAITING || c->progress == SENDING) && poll(&ready, 1, 0) == 0;
+    return poll(&ready, 1, 0) == 0;
+}
+
+static struct connection *oldest_after(struct weir_http *h, uint64_t turn)
+{
+    struct connection *oldest = NULL;
+    for (struct connection *c = h->connections; c < h->connections + CONNECTIONS_MAX; c++)
+        if ((c->progress == WAITING || c->progress == SENDING) && c->turn > turn &&
+            (!oldest || c->turn < oldest->turn))
+            oldest = c;
+    return oldest;
 }
 
 /* Who has waited longest for its client is cut off. */
 static void make_room(struct weir_http *h)
 {
-    struct connection *oldest = NULL;
-    for (struct connection *c = h->connections; c < h->connections + CONNECTIONS_MAX; c++)
-        if ((!oldest || c->turn < oldest->turn) && awaits_client(c))
-            oldest = c;
-    if (!oldest)
+    struct connection *c = oldest_after(h, 0);
+    while (c && !awaits_client(c))
+        c = oldest_after(h, c->turn);
+    if (!c)
         return;
-    oldest->progress = EVICTED;
-    shutdown(oldest->fd, SHUT_RDWR); /* its thread closes it */
+    c->progress = EVICTED;
+    shutdown(c->fd, SHUT_RDWR); /* its thread closes it */
 }
 
 static void notice(

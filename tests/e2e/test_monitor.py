@@ -195,8 +195,9 @@ while not done.is_set():
     try:
         with urllib.request.urlopen(sys.argv[1], timeout=60) as reply:
             counts[b"weir_build_info" not in reply.read()] += 1
-    except OSError:
+    except OSError as error:
         counts[1] += 1
+        print(repr(error), file=sys.stderr, flush=True)
     print(*counts, flush=True)
     time.sleep(0.02)
 """
