@@ -37,6 +37,9 @@ def number(path):
 @lab.needs_program("unshare", "nsenter", "dpdk-proc-info", "dpdk-dumpcap", "tcpdump")
 class Shared(unittest.TestCase):
     def setUp(self):
+        alone = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True, check=False)
+        if alone.returncode != 0:
+            self.skipTest(f"needs a root that is a mount: {alone.stderr.strip()}")
         there = os.path.isdir("/dev/hugepages")
         before, free = number(NR), number(FREE)
         if free < PAGES:
