@@ -52,7 +52,7 @@ class Shared(unittest.TestCase):
             self.skipTest(f"needs {PAGES} free hugepages")
 
     def attach(self, w, program, *words):
-        return lab.call("timeout", "-s", "INT", "60", "nsenter", "-t", str(w.pid), "-m", program, "--file-prefix=weir-e2e-shared", *words)
+        return lab.call("timeout", "-s", "INT", "60", "nsenter", "-t", str(w.pid), "-m", "-r", program, "--file-prefix=weir-e2e-shared", *words)
 
     def test_they_attach_and_nothing_stays_behind(self):
         free = number(FREE)
