@@ -134,13 +134,16 @@ class Latency(unittest.TestCase):
     @lab.only_in("release")
     def test_a_lone_packet_never_waits_for_a_batch_to_fill(self):
         """It is gone before the next comes. How far p99 is from the median, `scripts/bench latency` judges, beside the clock alone.
-        They come seldom, for a worker may wait for slices of the scheduler, and three on two CPUs for each other."""
-        offer, gap_ns = "rate: 20pps, count: 30", 1e9 / 20
-        for what, text in (("one pool", alone(offer)),
-                           ("transmit", alone(offer, end=TRANSMIT)),
-                           ("pipeline", pipeline(offer, "probe-every: 1"))):
-            row = lab.again_unless(lambda row: row["p90_ns"] < gap_ns / 2, lambda text=text: self.run_it(text)["latency"][0])
-            self.assertEqual(row["count"], 30)
-            print(f"\nnote: at a low rate, {what}: p90 is {row['p90_ns'] / row['p50_ns']:.1f} times the median of "
+        Of 20 packets a second that is asked of nearly all, though a worker may wait for slices of the scheduler; of 2000 of half of
+        them, and of the pipeline, whose three workers on two CPUs wait for each other, that they did not wait for half a batch."""
+        for what, text, gaps in (("one pool", alone, 0.5),
+                                 ("transmit", lambda offer: alone(offer, end=TRANSMIT), 0.5),
+                                 ("pipeline", lambda offer: pipeline(offer, "probe-every: 1"), 8)):
+            for rate, count, name, most in ((20, 30, "p90_ns", 0.5), (2000, 800, "p50_ns", gaps)):
+                offer, limit_ns = f"rate: {rate}pps, count: {count}", most * 1e9 / rate
+                row = lab.again_unless(lambda row, name=name, limit_ns=limit_ns: row[name] < limit_ns,
+                                       lambda text=text, offer=offer: self.run_it(text(offer))["latency"][0], 20)
+                self.assertEqual(row["count"], count)
+                self.assertLess(row[name], limit_ns, (what, row))
+            print(f"\nnote: at a low rate, {what}: p99 is {row['p99_ns'] / row['p50_ns']:.1f} times the median of "
                   f"{row['p50_ns'] / 1e3:.1f} us", end="")
-            self.assertLess(row["p90_ns"], gap_ns / 2, (what, row))
